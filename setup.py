@@ -1,0 +1,40 @@
+"""Reads everything from settings.ini; run by pip."""
+from configparser import ConfigParser
+from pathlib import Path
+from setuptools import find_packages, setup
+
+config = ConfigParser(delimiters=["="], comment_prefixes=("#",))
+config.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
+cfg = config["DEFAULT"]
+lib, notebooks = cfg["lib_name"], "nbs/experiments"
+
+setup(
+    name=lib,
+    version=cfg["version"],
+    description=cfg["description"],
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=cfg["author"],
+    author_email=cfg["author_email"],
+    url=cfg["git_url"],
+    license="Apache-2.0",
+    keywords=cfg["keywords"],
+    python_requires=f">={cfg['min_python']}",
+    packages=find_packages(include=[lib, f"{lib}.*"]) + [f"{lib}.notebooks"],
+    # The experiment notebooks travel in the package: `droughtal run` needs no checkout.
+    package_dir={f"{lib}.notebooks": notebooks},
+    package_data={f"{lib}.notebooks": ["*.ipynb"]},
+    install_requires=cfg["requirements"].split(),
+    extras_require={"dev": cfg["dev_requirements"].split()},
+    entry_points={
+        "console_scripts": cfg["console_scripts"].split(),
+        "nbdev": [f"{lib}={lib}._modidx:d"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    zip_safe=False,
+)
