@@ -371,7 +371,7 @@ def _reporter(
         skipped.append(dict(shard=error.shard, record=error.record, reason=error.reason))
     return report
 
-# %% ../nbs/20_droughtwatch.ipynb #b63816d7
+# %% ../nbs/20_droughtwatch.ipynb #8022b179
 def convert(
     src:str|Path, # the zip, the unpacked folder, or one shard file, whose rows go to train
     dest:str|Path, # HDF5 file to write
@@ -389,5 +389,5 @@ def convert(
         with _alongside(_source_sha256, src, shards) as sha256, writer:
             _fill(writer, shards, sum(rows.values()), report)
             writer.skipped, writer.source_sha256 = skipped, sha256.result()
-    if skipped: print(f"{dest}: {len(skipped):,} faults left out, the first: {skipped[0]['shard']}, record {skipped[0]['record']}: {skipped[0]['reason']}")
+    if skipped: print(f"{dest}: {len(skipped):,} left out, the first: {skipped[0]['shard']}, record {skipped[0]['record']}: {skipped[0]['reason']}")
     return dest

@@ -17,7 +17,7 @@ from .data import Chips, class_weights, make_dls
 from .learner import head_logits, make_learner, mc_probs, pool_features, train_model
 from .model import make_model
 
-# %% ../nbs/70_estimator.ipynb #20c8d912
+# %% ../nbs/70_estimator.ipynb #66001046
 class ChipClassifier(ClassifierMixin, BaseEstimator):
     "A classifier over row ids in scikit-learn's form."
     def __init__(self,
@@ -68,6 +68,16 @@ class ChipClassifier(ClassifierMixin, BaseEstimator):
         fine_tune = bool(self.pretrained) and not (self.warm_start and self.n_fits_)
         self.training_ = train_model(learn, epochs or self.epochs, self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
         self.classes_, self.n_fits_, self._scored = np.arange(self.chips.n_classes), self.n_fits_ + 1, {}
+        return self
+
+    def restore(self,
+        state: dict,  # state dict of the model
+        n_fits: int,  # how many fits led to it
+    ):  # the fitted classifier
+        "Put the classifier into the state it had after `n_fits` fits."
+        self.model_ = self._initial_model()
+        self.model_.load_state_dict(state)
+        self.classes_, self.n_fits_, self._scored = np.arange(self.chips.n_classes), n_fits, {}
         return self
 
     def _check_fitted(self):

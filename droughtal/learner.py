@@ -78,7 +78,7 @@ class KeepBest(TrackerCallback):
 class TrainingDiverged(RuntimeError):
     "The loss became infinite or NaN."
 
-# %% ../nbs/60_learner.ipynb #1025eab8
+# %% ../nbs/60_learner.ipynb #8bf551f6
 @contextmanager
 def seeded(
     seed: int,  # any non-negative integer
@@ -114,7 +114,7 @@ def train_model(
         warnings.simplefilter("ignore")
         _schedule(learn, schedule, epochs, lr, pretrained, cbs)
     names, values = learn.recorder.metric_names[1:-1], learn.recorder.values
-    history = [dict(epoch=i, **dict(zip(names, map(float, v)))) for i, v in enumerate(values)]
+    history = [dict(epoch=i, **{n: float(x) for n, x in zip(names, v) if x is not None}) for i, v in enumerate(values)]
     if not all(np.isfinite(h["train_loss"]) for h in history):
         raise TrainingDiverged(f"the training loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
     return dict(history=history, best_epoch=keep.best_epoch if has_valid else len(history) - 1)

@@ -8,7 +8,7 @@ __all__ = ['REFLECTIVE', 'GROUND', 'AIR', 'COUNTS', 'SIDE', 'LAYERS', 'INFO', 'F
            'Plants', 'Sky', 'Scene', 'simulate_scene', 'simulate_stream', 'simulate_rows', 'simulate_chips',
            'simulate_zip', 'autocorrelation', 'band_correlation', 'chip_statistics']
 
-# %% ../nbs/30_simulate.ipynb #cf876200
+# %% ../nbs/30_simulate.ipynb #0dd27222
 import io, itertools, operator, os, uuid, zipfile
 from dataclasses import dataclass
 from numbers import Real
@@ -20,6 +20,7 @@ from scipy.ndimage import uniform_filter
 from scipy.stats import norm
 from tqdm.auto import tqdm
 from .shards import BANDS, N_CLASSES, SIZE, write_shard
+from .droughtwatch import MARKER
 
 # %% ../nbs/30_simulate.ipynb #ce18e4fc
 REFLECTIVE = BANDS[:8]
@@ -565,7 +566,7 @@ def _shards(
     for split in waiting:
         while waiting[split]: yield shard(split)
 
-# %% ../nbs/30_simulate.ipynb #d0371a7b
+# %% ../nbs/30_simulate.ipynb #0940a158
 def simulate_zip(
     path:str|Path, # zip file to write
     rows:int, # train and val together, 2 or more
@@ -580,13 +581,15 @@ def simulate_zip(
     path, rows = Path(path), _check_count("rows", rows, 2)
     seed, rows_per_shard = _check_count("seed", seed, 0), _check_count("rows_per_shard", rows_per_shard, 1)
     _check_number("val_share", val_share, 0, .9)
+    if not isinstance(val_from_new_scenes, (bool, np.bool_)): raise ValueError(f"val_from_new_scenes must be True or False, not {val_from_new_scenes!r}")
     _check_config(config)
     n_val = max(1, min(rows - 1, round(rows * val_share))) if val_share else 0
     shards = _shards(_split_scenes(rows, n_val, seed, val_from_new_scenes, config), rows_per_shard, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
+    note = f"Simulated by droughtal.simulate, no real data: rows={rows}, seed={seed}, val_share={val_share:.6g}, rows_per_shard={rows_per_shard}, val_from_new_scenes={val_from_new_scenes}, {config}\n"
     try:
-        truth = _write_zip(part, shards, rows)
+        truth = _write_zip(part, shards, rows, note)
         if truth_path is not None: _write_truth(Path(truth_path), truth)
         os.replace(part, path)
     finally: part.unlink(missing_ok=True)
@@ -596,10 +599,12 @@ def _write_zip(
     path:Path, # file to write
     shards:Iterator[tuple], # split name, number, images, info
     rows:int, # for the progress bar
+    note:str, # how the data were made
 )->pd.DataFrame: # the truth in the order written
-    "Write the shards into a zip, and a leftover beside them"
+    "Write the shards into a zip, and a leftover and a note beside them"
     truth = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, tqdm(total=rows, desc="simulate", unit="chip", leave=False, disable=bool(os.environ.get("TQDM_DISABLE"))) as bar:
+        with archive.open(f"{FOLDER}/{MARKER}", "w") as file: file.write(note.encode())
         for split, number, images, info in shards:
             name = f"part-r-{number:05d}"
             with archive.open(f"{FOLDER}/{split}/{name}", "w", force_zip64=True) as file:
