@@ -6,11 +6,12 @@
 __all__ = ['app', 'data_app', 'OnError', 'main', 'data_simulate', 'data_download', 'data_convert', 'data_info', 'data_verify',
            'demo', 'list_strategies']
 
-# %% ../nbs/99_cli.ipynb #a355f1d4
+# %% ../nbs/99_cli.ipynb #f289bae8
 import inspect
 import json
 import sys
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
@@ -60,7 +61,7 @@ def _stop(line, code):
     print(line, file=sys.stderr)
     return code
 
-# %% ../nbs/99_cli.ipynb #3f7a1dcd
+# %% ../nbs/99_cli.ipynb #f5cca20a
 @data_app.command("simulate")
 def data_simulate(
     out: Annotated[Path, typer.Argument(help="Zip file to write.")],
@@ -91,9 +92,7 @@ def data_convert(
 ):
     "Convert TFRecord shards to one HDF5 file."
     from droughtal.droughtwatch import convert
-    from droughtal.store import info
-    about = info(convert(src, out, on_error=on_error.value))
-    for s in about.get("skipped", []): print(f"skipped: {s['shard']}, record {s['record']}: {s['reason']}", file=sys.stderr)
+    with redirect_stdout(sys.stderr): convert(src, out, on_error=on_error.value)
     print(out)
 
 @data_app.command("info")

@@ -43,20 +43,20 @@ def _strategy_names():
     from droughtal.strategies.registry import strategies
     return sorted(strategies)
 
-# %% ../nbs/75_config.ipynb #e3792a6f
+# %% ../nbs/75_config.ipynb #fdd0d38f
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
     data: str = param("simulated", "HDF5 file made by `droughtal data convert`; or a built-in set: simulated, digits")
     seed: int = param(0, "decides splits, initial weights, order of batches, dropout and ties", 0)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all in the file")
-    crop: int = param(0, "keep the central square of this side in px; 0 keeps all", 0)
+    crop: int = param(15, "keep the central square of this side in px; 0 keeps all", 0)
     size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
     arch: str = param("resnet10", "ResNet of torchvision, or resnet10", choices=_archs)
     pretrained: str = param("none", "initial weights: none, imagenet, or the path of a file")
     dropout: float = param(0.5, "dropout probability of the head, below 1; 0 for a linear head", 0, 0.99)
-    epochs: int = param(4, "passes over the labelled rows each time the model is trained", 1)
-    batch_size: int = param(32, "rows in a training batch", 2)
+    epochs: int = param(10, "passes over the labelled rows each time the model is trained", 1)
+    batch_size: int = param(16, "rows in a training batch", 2)
     lr: float = param(3e-3, "highest learning rate", 1e-12)
     optimizer: str = param("adamw", "adam or adamw", choices=lambda: ["adam", "adamw"])
     schedule: str = param("one_cycle", "learning rate over a training: one_cycle or constant", choices=lambda: ["one_cycle", "constant"])
@@ -83,15 +83,15 @@ class TrainingConfig:
     @property
     def name(self): return "supervised"
 
-# %% ../nbs/75_config.ipynb #d41f9d6e
+# %% ../nbs/75_config.ipynb #417ceaa9
 @dataclass
 class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` on creation."
     strategy: str = param("margin", "query strategy, see `droughtal strategies`", choices=_strategy_names)
-    initial: int = param(100, "rows labelled before the first query", 2)
+    initial: int = param(80, "rows labelled before the first query", 2)
     query: int = param(40, "rows queried in a round", 1)
     rounds: int = param(3, "rounds of querying; 0 goes on until the pool is empty", 0)
-    epochs_first: int = param(6, "passes over the initial rows before the first query", 1)
+    epochs_first: int = param(10, "passes over the initial rows before the first query", 1)
     only_new: bool = param(False, "train each round on the newly labelled rows alone")
     warm_start: bool = param(False, "continue from the last round's weights; otherwise start from the same initial weights each round")
     mc_samples: int = param(20, "Monte-Carlo dropout samples for strategies that need them", 1)
@@ -115,12 +115,12 @@ def parameter_table(
     rows = [dict(name=f.name, default=repr(f.default), type=type(f.default).__name__, meaning=f.metadata["help"]) for f in fields(config)]
     return pd.DataFrame(rows).set_index("name")
 
-# %% ../nbs/75_config.ipynb #16abbb88
+# %% ../nbs/75_config.ipynb #3435484c
 PRESETS = {
     "smoke": {},
     "low-budget": dict(arch="resnet18", crop=33, initial=200, query=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
-    "mid-budget": dict(arch="resnet18", initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
-    "protocol-2021": dict(arch="resnet50", size=224, pretrained="imagenet", dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
+    "mid-budget": dict(arch="resnet18", crop=0, initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
+    "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
                           schedule="constant", augment=False, initial=20000, query=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
                           warm_start=True, strategy="margin"),
 }

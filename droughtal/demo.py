@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['STRATEGIES', 'SEEDS', 'FULL', 'QUICK', 'demo_configs', 'run_all', 'make_data', 'run_demo', 'tell_result']
 
-# %% ../nbs/94_demo.ipynb #56e04a05
+# %% ../nbs/94_demo.ipynb #e2bd400a
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -23,11 +22,11 @@ from .plots import plot_curves
 from .simulate import simulate_zip
 from .store import verify
 
-# %% ../nbs/94_demo.ipynb #6791d2af
+# %% ../nbs/94_demo.ipynb #719e1ed7
 STRATEGIES = ("random", "margin", "bald")
 SEEDS = (0, 1, 2)
-FULL = dict(rows=3000, params=dict(crop=25, initial=100, query=75, rounds=4, validation=100, epochs=15, epochs_first=15, batch_size=16, threads=1))
-QUICK = dict(rows=600, params=dict(crop=25, initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=16, threads=1))
+FULL = dict(rows=3000, params=dict(initial=100, query=60, rounds=3, validation=100, epochs=12, epochs_first=12, batch_size=32, threads=1))
+QUICK = dict(rows=600, params=dict(initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=32, threads=1))
 
 def demo_configs(
     data,  # HDF5 file
@@ -37,7 +36,7 @@ def demo_configs(
     "The demo's grid."
     return [make_config(data=str(data), out=str(Path(out)/f"{s}-{seed}"), strategy=s, seed=seed, **params) for s in STRATEGIES for seed in SEEDS]
 
-# %% ../nbs/94_demo.ipynb #160e6a60
+# %% ../nbs/94_demo.ipynb #349c23dc
 def _run(config):
     start = time.time()
     run_notebook("active_learning", config, quiet=True)
@@ -48,9 +47,9 @@ def run_all(
     workers: int = 0,  # runs at once; 0 for the number of cores
     say=print,  # function that tells progress
 ) -> None:
-    "Run experiments side by side in processes of their own; the first failure is raised after the others have ended."
+    "Run experiments side by side, each in its notebook's own process; the first failure is raised after the others have ended."
     workers = workers or os.cpu_count() or 1
-    with ProcessPoolExecutor(min(workers, len(configs)), mp_context=get_context("spawn")) as pool:
+    with ThreadPoolExecutor(min(workers, len(configs))) as pool:
         jobs = {pool.submit(_run, c): c for c in configs}
         for n, job in enumerate(as_completed(jobs), 1):
             c = jobs[job]

@@ -17,7 +17,7 @@ from .data import Chips, class_weights, make_dls
 from .learner import head_logits, make_learner, mc_probs, pool_features, train_model
 from .model import make_model
 
-# %% ../nbs/70_estimator.ipynb #66001046
+# %% ../nbs/70_estimator.ipynb #02e5224e
 class ChipClassifier(ClassifierMixin, BaseEstimator):
     "A classifier over row ids in scikit-learn's form."
     def __init__(self,
@@ -40,7 +40,7 @@ class ChipClassifier(ClassifierMixin, BaseEstimator):
         mc_samples: int = 20,  # Monte-Carlo dropout samples when a caller names no number
         seed: int = 0,  # decides everything random
         device: str = "cpu",  # torch device
-        progress: bool = False,  # show progress bars while scoring
+        progress: bool = True,  # show progress bars while scoring, where somebody watches
     ):
         for name, value in list(locals().items()):
             if name not in ("self", "__class__"): setattr(self, name, value)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOTEBOOKS', 'notebook_path', 'notebook_parameters', 'NotebookError', 'run_notebook']
 
-# %% ../nbs/82_launch.ipynb #2a8ca771
+# %% ../nbs/82_launch.ipynb #a6264a6a
 import logging
 import sys
 from dataclasses import asdict, replace
@@ -15,7 +15,7 @@ from pathlib import Path
 import papermill
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
-from .experiment import BUILT_IN, free_folder
+from .experiment import BUILT_IN, find_data, free_folder
 
 # %% ../nbs/82_launch.ipynb #c59b2a93
 NOTEBOOKS = dict(active_learning=ExperimentConfig, supervised=TrainingConfig)  # notebook to its parameters
@@ -33,12 +33,12 @@ def notebook_parameters(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     return list(papermill.inspect_notebook(str(notebook_path(name))))
 
-# %% ../nbs/82_launch.ipynb #78b409a2
+# %% ../nbs/82_launch.ipynb #87efaf60
 class NotebookError(RuntimeError):
     "A run that failed on its way; the executed notebook holds the traceback."
 
 def _absolute(config):
-    data = config.data if config.data in BUILT_IN else str(Path(config.data).absolute())
+    data = config.data if config.data in BUILT_IN else str(find_data(config.data).absolute())
     return replace(config, data=data, out=str(free_folder(config).absolute()))
 
 def run_notebook(
@@ -53,7 +53,7 @@ def run_notebook(
     except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
     report = folder/f"{name}.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    try: papermill.execute_notebook(str(notebook_path(name)), str(report), parameters=asdict(config), progress_bar=False,
+    try: papermill.execute_notebook(str(notebook_path(name)), str(report), parameters=asdict(config), progress_bar=False, extra_arguments=["--log-level=ERROR"],
                                     stdout_file=None if quiet else sys.stdout)
     except papermill.PapermillExecutionError as e:
         if e.ename == "ParameterError": raise ParameterError(e.evalue) from None

@@ -6,7 +6,7 @@
 __all__ = ['OPTIMIZERS', 'split_params', 'make_learner', 'KeepBest', 'TrainingDiverged', 'seeded', 'train_model', 'evaluating',
            'pool_features', 'head_logits', 'mc_probs', 'expected_calibration_error', 'compute_metrics']
 
-# %% ../nbs/60_learner.ipynb #74d1f68a
+# %% ../nbs/60_learner.ipynb #c1018ebb
 import warnings
 from contextlib import contextmanager
 
@@ -17,17 +17,19 @@ from fastai.callback.tracker import EarlyStoppingCallback, TrackerCallback
 from fastai.learner import Learner
 from fastai.losses import CrossEntropyLossFlat
 from fastai.metrics import accuracy
-from fastai.optimizer import Adam
+from fastai.optimizer import OptimWrapper
 from functools import partial
 from sklearn import metrics as skm
 from torch import nn
-from tqdm.auto import tqdm
 
 from .data import Chips, class_weights, make_dls
 from .model import ChipNet, ConsistentDropout
+from .store import progress_bar
 
-# %% ../nbs/60_learner.ipynb #2aef27f3
-OPTIMIZERS = dict(adam=partial(Adam, decouple_wd=False, wd=0.), adamw=partial(Adam, decouple_wd=True, wd=1e-2))
+# %% ../nbs/60_learner.ipynb #0c486ccb
+_adam = dict(betas=(.9, .99), eps=1e-5, fused=True)
+OPTIMIZERS = dict(adam=partial(OptimWrapper, opt=partial(torch.optim.Adam, **_adam)),
+                  adamw=partial(OptimWrapper, opt=partial(torch.optim.AdamW, weight_decay=1e-2, **_adam)))
 
 def split_params(
     model: ChipNet,  # the network
@@ -119,7 +121,7 @@ def train_model(
         raise TrainingDiverged(f"the training loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
     return dict(history=history, best_epoch=keep.best_epoch if has_valid else len(history) - 1)
 
-# %% ../nbs/60_learner.ipynb #65758454
+# %% ../nbs/60_learner.ipynb #82a8cabb
 @contextmanager
 def evaluating(
     model: nn.Module,  # any module
@@ -140,9 +142,9 @@ def pool_features(
 ) -> torch.Tensor:  # features, float32 (len(ids), f), on the CPU
     "Compute the body's features for rows of the data set, in one pass."
     ids, device = np.asarray(ids, np.int64), next(model.parameters()).device
-    out = torch.empty(len(ids), model.body.n_features)
+    out, batches = torch.empty(len(ids), model.body.n_features), range(0, len(ids), batch_size)
     with evaluating(model):
-        for i in tqdm(range(0, len(ids), batch_size), desc="features", leave=False, disable=not progress):
+        for i in batches if not progress else progress_bar(batches, desc="features"):
             images, _ = chips.batch(ids[i:i + batch_size])
             out[i:i + batch_size] = model.features(images.to(device))
     return out

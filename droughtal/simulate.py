@@ -8,7 +8,7 @@ __all__ = ['REFLECTIVE', 'GROUND', 'AIR', 'COUNTS', 'SIDE', 'LAYERS', 'INFO', 'F
            'Plants', 'Sky', 'Scene', 'simulate_scene', 'simulate_stream', 'simulate_rows', 'simulate_chips',
            'simulate_zip', 'autocorrelation', 'band_correlation', 'chip_statistics']
 
-# %% ../nbs/30_simulate.ipynb #0dd27222
+# %% ../nbs/30_simulate.ipynb #a1868287
 import io, itertools, operator, os, uuid, zipfile
 from dataclasses import dataclass
 from numbers import Real
@@ -18,9 +18,9 @@ import numpy as np, pandas as pd
 from scipy import fft
 from scipy.ndimage import uniform_filter
 from scipy.stats import norm
-from tqdm.auto import tqdm
 from .shards import BANDS, N_CLASSES, SIZE, write_shard
 from .droughtwatch import MARKER
+from .store import progress_bar
 
 # %% ../nbs/30_simulate.ipynb #ce18e4fc
 REFLECTIVE = BANDS[:8]
@@ -566,7 +566,7 @@ def _shards(
     for split in waiting:
         while waiting[split]: yield shard(split)
 
-# %% ../nbs/30_simulate.ipynb #0940a158
+# %% ../nbs/30_simulate.ipynb #cbb5ca3e
 def simulate_zip(
     path:str|Path, # zip file to write
     rows:int, # train and val together, 2 or more
@@ -603,7 +603,7 @@ def _write_zip(
 )->pd.DataFrame: # the truth in the order written
     "Write the shards into a zip, and a leftover and a note beside them"
     truth = []
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, tqdm(total=rows, desc="simulate", unit="chip", leave=False, disable=bool(os.environ.get("TQDM_DISABLE"))) as bar:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, progress_bar(total=rows, desc="simulate", unit="chip") as bar:
         with archive.open(f"{FOLDER}/{MARKER}", "w") as file: file.write(note.encode())
         for split, number, images, info in shards:
             name = f"part-r-{number:05d}"

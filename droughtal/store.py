@@ -7,8 +7,8 @@ __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_ST
            'RULES', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'open_store', 'map_images',
            'verify', 'fingerprint', 'info', 'show_info']
 
-# %% ../nbs/10_store.ipynb #2978440c
-import hashlib, json, os
+# %% ../nbs/10_store.ipynb #30b4cff4
+import hashlib, json, os, sys
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Iterator
 import h5py
 import numpy as np
-from fastcore.basics import patch
+from fastcore.basics import IN_NOTEBOOK, patch
 from tqdm.auto import tqdm
 
 # %% ../nbs/10_store.ipynb #fc986a88
@@ -29,13 +29,14 @@ BLOCK_BYTES = 4 << 20
 class StoreError(ValueError):
     "An image set that cannot be written, or a file that is not what it says: names the file, what differs and the cure"
 
-# %% ../nbs/10_store.ipynb #4432d2ba
+# %% ../nbs/10_store.ipynb #ef7a5624
 def progress_bar(
     *args, # as for tqdm
     **kwargs, # as for tqdm
 ): # a tqdm bar
     "A progress bar that leaves nothing behind"
-    quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    watched = IN_NOTEBOOK or sys.stderr.isatty()
+    quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or not watched
     return tqdm(*args, **(dict(leave=False, disable=quiet) | kwargs))
 
 # %% ../nbs/10_store.ipynb #c6d4a654
