@@ -106,10 +106,10 @@ class ExperimentConfig(TrainingConfig):
         except ValueError as e: raise ParameterError(str(e)) from None
         if self.only_new and self.query < 2: raise ParameterError("query: at least 2 with only_new, since BatchNorm cannot learn from a single row")
 
-# %% ../nbs/75_config.ipynb #e5fa6348
+# %% ../nbs/75_config.ipynb #aaf01c9f
 def parameter_table(
     config=ExperimentConfig,  # a configuration class
-) -> "pandas.DataFrame":  # name to default, type and meaning
+):  # pandas DataFrame: name to default, type and meaning
     "All parameters with their defaults."
     import pandas as pd
     rows = [dict(name=f.name, default=repr(f.default), type=type(f.default).__name__, meaning=f.metadata["help"]) for f in fields(config)]

@@ -198,7 +198,7 @@ def free_folder(
     if config.resume or not taken(first): return first
     return next(f for n in range(2, 10**6) if not taken(f := Path(f"{first}-{n}")))
 
-# %% ../nbs/80_experiment.ipynb #1d6b3927
+# %% ../nbs/80_experiment.ipynb #8a56ed11
 class Tracker:
     "Logs rounds to Weights & Biases, or does nothing."
     def __init__(self,
@@ -218,7 +218,10 @@ class Tracker:
 
     def close(self) -> None:
         "Finish the run."
-        if self.run: self.run.finish()
+        if not self.run: return
+        import wandb
+        self.run.finish()
+        wandb.teardown()
 
 # %% ../nbs/80_experiment.ipynb #65f114b7
 def pick_device(

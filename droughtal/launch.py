@@ -33,7 +33,7 @@ def notebook_parameters(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     return list(papermill.inspect_notebook(str(notebook_path(name))))
 
-# %% ../nbs/82_launch.ipynb #87efaf60
+# %% ../nbs/82_launch.ipynb #523d3009
 class NotebookError(RuntimeError):
     "A run that failed on its way; the executed notebook holds the traceback."
 
@@ -53,7 +53,7 @@ def run_notebook(
     except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
     report = folder/f"{name}.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    try: papermill.execute_notebook(str(notebook_path(name)), str(report), parameters=asdict(config), progress_bar=False, extra_arguments=["--log-level=ERROR"],
+    try: papermill.execute_notebook(str(notebook_path(name)), str(report), parameters=asdict(config), progress_bar=False, extra_arguments=["--log-level=CRITICAL"],
                                     stdout_file=None if quiet else sys.stdout)
     except papermill.PapermillExecutionError as e:
         if e.ename == "ParameterError": raise ParameterError(e.evalue) from None
