@@ -43,7 +43,7 @@ def _strategy_names():
     from droughtal.strategies.registry import strategies
     return sorted(strategies)
 
-# %% ../nbs/75_config.ipynb #fdd0d38f
+# %% ../nbs/75_config.ipynb #656c136e
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
@@ -55,8 +55,8 @@ class TrainingConfig:
     arch: str = param("resnet10", "ResNet of torchvision, or resnet10", choices=_archs)
     pretrained: str = param("none", "initial weights: none, imagenet, or the path of a file")
     dropout: float = param(0.5, "dropout probability of the head, below 1; 0 for a linear head", 0, 0.99)
-    epochs: int = param(10, "passes over the labelled rows each time the model is trained", 1)
-    batch_size: int = param(16, "rows in a training batch", 2)
+    epochs: int = param(20, "passes over the labelled rows each time the model is trained", 1)
+    batch_size: int = param(32, "rows in a training batch", 2)
     lr: float = param(3e-3, "highest learning rate", 1e-12)
     optimizer: str = param("adamw", "adam or adamw", choices=lambda: ["adam", "adamw"])
     schedule: str = param("one_cycle", "learning rate over a training: one_cycle or constant", choices=lambda: ["one_cycle", "constant"])
@@ -83,7 +83,7 @@ class TrainingConfig:
     @property
     def name(self): return "supervised"
 
-# %% ../nbs/75_config.ipynb #417ceaa9
+# %% ../nbs/75_config.ipynb #6b4f05d6
 @dataclass
 class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` on creation."
@@ -91,6 +91,8 @@ class ExperimentConfig(TrainingConfig):
     initial: int = param(80, "rows labelled before the first query", 2)
     query: int = param(40, "rows queried in a round", 1)
     rounds: int = param(3, "rounds of querying; 0 goes on until the pool is empty", 0)
+    epochs: int = param(10, "passes over the labelled rows in each round", 1)
+    batch_size: int = param(16, "rows in a training batch", 2)
     epochs_first: int = param(10, "passes over the initial rows before the first query", 1)
     only_new: bool = param(False, "train each round on the newly labelled rows alone")
     warm_start: bool = param(False, "continue from the last round's weights; otherwise start from the same initial weights each round")
