@@ -22,10 +22,10 @@ from .plots import plot_curves
 from .simulate import simulate_zip
 from .store import verify
 
-# %% ../nbs/94_demo.ipynb #237ea995
+# %% ../nbs/94_demo.ipynb #d26ac046
 STRATEGIES = ("random", "margin", "bald")
 SEEDS = (0, 1, 2)
-FULL = dict(rows=3000, params=dict(initial=100, query=60, rounds=4, validation=100, epochs=12, epochs_first=12, batch_size=32, threads=1))
+FULL = dict(rows=3000, params=dict(initial=100, query=60, rounds=4, validation=100, epochs=10, epochs_first=10, batch_size=32, threads=1))
 QUICK = dict(rows=600, params=dict(initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=32, threads=1))
 
 def demo_configs(
