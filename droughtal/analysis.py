@@ -15,7 +15,7 @@ import pandas as pd
 import yaml
 from scipy import stats
 
-# %% ../nbs/90_analysis.ipynb #f05c19d9
+# %% ../nbs/90_analysis.ipynb #ec05d27d
 def find_runs(
     folder,  # a folder of run folders
 ) -> list:  # run folders with at least one round, sorted
@@ -36,6 +36,10 @@ def collect(
     runs = find_runs(folder)
     if not runs: raise ValueError(f"{folder}: no run with a finished round below this folder")
     table = pd.DataFrame([row for run in runs for row in _read_run(run)])
+    per_run = table.groupby("run").agg(strategy=("strategy", "first"), seed=("seed", "first"), labels=("labels", "max"))
+    twice = per_run[per_run.duplicated(["strategy", "seed"], keep=False)]
+    if len(twice): raise ValueError(f"{folder}: more than one run of a strategy and seed: {', '.join(twice.index)}; move all but one elsewhere")
+    if per_run.labels.nunique() > 1: warnings.warn(f"runs of different budgets in {folder}: " + ", ".join(f"{r.labels} labels in {i}" for i, r in per_run.drop_duplicates("labels").iterrows()))
     for column in ("fingerprint", "version"):
         groups = table.groupby(column).run.first()
         if len(groups) > 1: warnings.warn(f"runs with different {column}s in {folder}: " + "; ".join(f"{k[:12]} in {v}" for k, v in groups.items()))

@@ -21,7 +21,7 @@ import typer
 
 from .config import PRESETS, ExperimentConfig, ParameterError, TrainingConfig, make_config
 
-# %% ../nbs/99_cli.ipynb #f27a745e
+# %% ../nbs/99_cli.ipynb #caa16030
 app = typer.Typer(name="droughtal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=["-h", "--help"]),
                   help="Which active-learning strategy buys the most accuracy per label on satellite images?")
@@ -49,7 +49,7 @@ def main(
 ) -> int:  # exit code, by `sys.exit` when called as the command
     "Run the command line and end with an exit code."
     args = list(sys.argv[1:] if args is None else args)
-    debug = "--debug" in args
+    debug, args = "--debug" in args, [a for a in args if a != "--debug"]
     try: code = app(args, standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort): code = _stop("droughtal: interrupted; finished rounds are kept, go on with --resume", 130)
     except Exception as e:
@@ -61,7 +61,7 @@ def _stop(line, code):
     print(line, file=sys.stderr)
     return code
 
-# %% ../nbs/99_cli.ipynb #f5cca20a
+# %% ../nbs/99_cli.ipynb #b982334c
 @data_app.command("simulate")
 def data_simulate(
     out: Annotated[Path, typer.Argument(help="Zip file to write.")],
@@ -73,7 +73,8 @@ def data_simulate(
     "Write a zip of simulated chips in the benchmark's format."
     from droughtal.simulate import SimConfig, simulate_zip
     config = SimConfig() if noise is None else SimConfig(label_noise=noise)
-    print(simulate_zip(out, rows, seed=seed, val_share=val_share, config=config))
+    try: print(simulate_zip(out, rows, seed=seed, val_share=val_share, config=config))
+    except ValueError as e: raise ParameterError(str(e).replace("label_noise", "noise")) from None
 
 @data_app.command("download")
 def data_download(
@@ -86,7 +87,7 @@ def data_download(
 
 @data_app.command("convert")
 def data_convert(
-    src: Annotated[Path, typer.Argument(help="The zip, the unpacked folder, or one shard file (its rows go to train).")],
+    src: Annotated[Path, typer.Argument(exists=True, help="The zip, the unpacked folder, or one shard file (its rows go to train).")],
     out: Annotated[Path, typer.Argument(metavar="OUT.h5", help="HDF5 file to write.")],
     on_error: Annotated[OnError, typer.Option(help="Stop at a bad record, or skip and list it.")] = OnError.stop,
 ):
@@ -97,7 +98,7 @@ def data_convert(
 
 @data_app.command("info")
 def data_info(
-    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="HDF5 file made by convert.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.h5", help="HDF5 file made by convert.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     "Show rows, classes, bands, source, and the data-integrity card."
@@ -106,7 +107,7 @@ def data_info(
     else: show_info(file)
 
 @data_app.command("verify")
-def data_verify(file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="HDF5 file made by convert.")]):
+def data_verify(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.h5", help="HDF5 file made by convert.")]):
     "Check a file against its own attributes: counts, statistics, fingerprint."
     from droughtal.store import verify
     verify(file)

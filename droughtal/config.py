@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['PRESETS', 'ParameterError', 'param', 'TrainingConfig', 'ExperimentConfig', 'parameter_table', 'make_config']
 
-# %% ../nbs/75_config.ipynb #3036b473
+# %% ../nbs/75_config.ipynb #17cfb7c2
 from dataclasses import dataclass, field, fields
+from math import isfinite
 
-# %% ../nbs/75_config.ipynb #69ea6957
+# %% ../nbs/75_config.ipynb #96a7807a
 class ParameterError(ValueError):
     "A parameter that cannot be used; the message begins with its name."
 
@@ -25,6 +26,7 @@ def param(
 def _check_type(f, value):
     kind = type(f.default)
     if kind is float and type(value) is int: value = float(value)
+    if type(value) is float and not isfinite(value): raise ParameterError(f"{f.name}: a finite number, got {value}")
     if type(value) is not kind: raise ParameterError(f"{f.name}: expected {kind.__name__}, got {value!r} ({type(value).__name__})")
     return value
 
@@ -43,7 +45,7 @@ def _strategy_names():
     from droughtal.strategies.registry import strategies
     return sorted(strategies)
 
-# %% ../nbs/75_config.ipynb #656c136e
+# %% ../nbs/75_config.ipynb #74b729ae
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
@@ -54,6 +56,7 @@ class TrainingConfig:
     size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
     arch: str = param("resnet10", "ResNet of torchvision, or resnet10", choices=_archs)
     pretrained: str = param("none", "initial weights: none, imagenet, or the path of a file")
+    fine_tune: bool = param(True, "let pretrained layers learn slower than the head, down to lr/100; without pretrained weights it changes nothing")
     dropout: float = param(0.5, "dropout probability of the head, below 1; 0 for a linear head", 0, 0.99)
     epochs: int = param(20, "passes over the labelled rows each time the model is trained", 1)
     batch_size: int = param(32, "rows in a training batch", 2)
@@ -79,6 +82,7 @@ class TrainingConfig:
         for f in fields(self):
             setattr(self, f.name, _check_type(f, getattr(self, f.name)))
             _check_limits(f, getattr(self, f.name))
+        if self.patience and not self.validation: raise ParameterError("patience: needs validation rows to watch; set validation above 0")
 
     @property
     def name(self): return "supervised"
@@ -117,12 +121,12 @@ def parameter_table(
     rows = [dict(name=f.name, default=repr(f.default), type=type(f.default).__name__, meaning=f.metadata["help"]) for f in fields(config)]
     return pd.DataFrame(rows).set_index("name")
 
-# %% ../nbs/75_config.ipynb #3435484c
+# %% ../nbs/75_config.ipynb #1cda6f84
 PRESETS = {
     "smoke": {},
     "low-budget": dict(arch="resnet18", crop=33, initial=200, query=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
     "mid-budget": dict(arch="resnet18", crop=0, initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
-    "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
+    "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", fine_tune=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
                           schedule="constant", augment=False, initial=20000, query=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
                           warm_start=True, strategy="margin"),
 }

@@ -240,7 +240,7 @@ def show_chips(
     fig.tight_layout(pad=.3)
     return fig
 
-# %% ../nbs/40_data.ipynb #80720e85
+# %% ../nbs/40_data.ipynb #8c0cf8a6
 class ChipLoader(DataLoader):
     "A fastai `DataLoader` that fetches a batch by an array of row ids."
     def __init__(self,
@@ -263,14 +263,14 @@ class ChipLoader(DataLoader):
     def randomize(self):
         super().randomize()
         self._passes += 1
-        self._augment_rng = np.random.default_rng([self.seed, self._passes])
 
     def create_item(self, s): return s
 
     def create_batch(self, positions):
         positions = np.asarray(positions)
         x, y = self.chips.batch(self.ids[positions], self.labels[positions])
-        return (random_dihedral(x, self._augment_rng) if self.augment else x), y
+        rng = np.random.default_rng([self.seed, self._passes, int(positions[0])])
+        return (random_dihedral(x, rng) if self.augment else x), y
 
     def retain(self, res, b): return res
 

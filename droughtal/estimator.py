@@ -17,13 +17,14 @@ from .data import Chips, class_weights, make_dls
 from .learner import head_logits, make_learner, mc_probs, pool_features, train_model
 from .model import make_model
 
-# %% ../nbs/70_estimator.ipynb #02e5224e
+# %% ../nbs/70_estimator.ipynb #7df6b687
 class ChipClassifier(ClassifierMixin, BaseEstimator):
     "A classifier over row ids in scikit-learn's form."
     def __init__(self,
         chips: Chips,  # the data set
         arch: str = "resnet18",  # name of the ResNet
         pretrained=False,  # False, True (ImageNet) or a path to weights
+        fine_tune: bool = True,  # let pretrained layers learn slower, the stem at a hundredth of `lr`
         dropout: float = 0.,  # dropout probability of the head; above 0 allows Monte-Carlo dropout
         crop: int = 0,  # central square to keep, px; 0 for all
         size: int = 0,  # side to resample to, px; 0 for none
@@ -65,7 +66,7 @@ class ChipClassifier(ClassifierMixin, BaseEstimator):
         dls = make_dls(self.chips, X, valid_ids, y, valid_labels, bs=self.batch_size, augment=self.augment, seed=run_seed, device=self.device)
         weights = class_weights(y, self.chips.n_classes) if self.balanced else None
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
-        fine_tune = bool(self.pretrained) and not (self.warm_start and self.n_fits_)
+        fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
         self.training_ = train_model(learn, epochs or self.epochs, self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
         self.classes_, self.n_fits_, self._scored = np.arange(self.chips.n_classes), self.n_fits_ + 1, {}
         return self
@@ -99,7 +100,7 @@ class ChipClassifier(ClassifierMixin, BaseEstimator):
         "Class probabilities, without dropout."
         features = self.features(X)
         if "probs" not in self._scored: self._scored["probs"] = head_logits(self.model_, features).softmax(1).numpy()
-        return self._scored["probs"]
+        return self._scored["probs"].copy()
 
     def predict(self,
         X,  # row ids, 1-D array of int

@@ -126,8 +126,12 @@ def environment(
                      device=device, gpu=torch.cuda.get_device_name() if device.startswith("cuda") else None, threads=torch.get_num_threads()),
         data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
 
-# %% ../nbs/80_experiment.ipynb #10a4f9f8
+# %% ../nbs/80_experiment.ipynb #974ad0fd
 FREE_TO_CHANGE = {"out", "resume", "rounds", "device", "threads", "wandb", "wandb_project"}  # parameters that a resumed run may change
+
+def _read_round(file):
+    try: return json.loads(file.read_text())
+    except ValueError: raise ParameterError(f"out: {file} is damaged; delete it and every later round's file to go on from the round before") from None
 
 class RunFolder:
     "The record of a run; raises `ParameterError` if the folder holds another run, or is in use."
@@ -153,12 +157,15 @@ class RunFolder:
 
     def records(self) -> list:  # one dict a round, in order
         "The rounds that count."
-        return [json.loads(p.read_text()) for p in sorted((self.path/"rounds").glob("*.json"))]
+        found = [_read_round(p) for p in sorted((self.path/"rounds").glob("*.json"))]
+        missing = next((n for n, r in enumerate(found) if r["round"] != n), None)
+        if missing is not None: raise ParameterError(f"out: {self.path} lacks round {missing} of its record; restore that file, or start in another folder")
+        return found
 
     def status(self, phase, round): write_json(self.path/"status.json", dict(phase=phase, round=round, pid=os.getpid(), time=time.time()))
     def close(self): self._lock.release()
 
-# %% ../nbs/80_experiment.ipynb #bbb5c3be
+# %% ../nbs/80_experiment.ipynb #bce85231
 def _tables(records):
     rounds = [dict(round=r["round"], labels=r["labels"], **r["metrics"], **{f"seconds_{k}": v for k, v in r["seconds"].items()}, best_epoch=r["best_epoch"]) for r in records]
     queries = [dict(round=r["round"], id=i, score=s, label=l) for r in records for i, s, l in zip(r["queried"], r["scores"], r["answers"])]
@@ -185,7 +192,9 @@ def write_tables(self: RunFolder) -> None:
 @patch
 def load_state(self: RunFolder, round: int) -> dict:  # state dict
     "Weights after a round; no code can hide in the file."
-    return torch.load(self.path/"checkpoint"/f"{round:03d}.pt", map_location="cpu", weights_only=True)
+    file = self.path/"checkpoint"/f"{round:03d}.pt"
+    try: return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as e: raise ParameterError(f"out: {file} cannot be read ({type(e).__name__}); the run cannot be resumed, start in another folder") from None
 
 # %% ../nbs/80_experiment.ipynb #75bef5a8
 def free_folder(
@@ -223,7 +232,7 @@ class Tracker:
         self.run.finish()
         wandb.teardown()
 
-# %% ../nbs/80_experiment.ipynb #65f114b7
+# %% ../nbs/80_experiment.ipynb #26f3939e
 def pick_device(
     device: str,  # "auto", or a torch device
 ) -> str:  # a device that works
@@ -237,7 +246,7 @@ def _weights(config):
     if config.pretrained == "none": return False
     source = True if config.pretrained == "imagenet" else config.pretrained
     try: read_weights(config.arch, source)
-    except OSError as e: raise ParameterError(str(e)) from None
+    except OSError as e: raise ParameterError(str(e).replace("set pretrained=False", "set pretrained to none")) from None
     return source
 
 def _names(text): return [t.strip() for t in text.split(",") if t.strip()]
@@ -254,7 +263,7 @@ def prepare_data(
     except ValueError as e: raise ParameterError(f"initial, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
     return chips, parts | dict(evaluation=parts["holdout"] if config.holdout else chips.val_ids)
 
-# %% ../nbs/80_experiment.ipynb #b2661c6d
+# %% ../nbs/80_experiment.ipynb #f31e8cca
 def make_classifier(
     config: TrainingConfig,  # the run's parameters
     chips: Chips,  # the data set
@@ -262,8 +271,9 @@ def make_classifier(
     "Make the classifier that the parameters describe."
     c = config
     return ChipClassifier(
-        chips, c.arch, _weights(c), c.dropout, c.crop, c.size, c.epochs, c.batch_size, c.lr, c.optimizer, c.schedule, c.class_weights,
-        c.augment, c.patience, c.monitor, warm_start=getattr(c, "warm_start", False), mc_samples=getattr(c, "mc_samples", 1),
+        chips, arch=c.arch, pretrained=_weights(c), fine_tune=c.fine_tune, dropout=c.dropout, crop=c.crop, size=c.size, epochs=c.epochs,
+        batch_size=c.batch_size, lr=c.lr, optimizer=c.optimizer, schedule=c.schedule, balanced=c.class_weights, augment=c.augment,
+        patience=c.patience, monitor=c.monitor, warm_start=getattr(c, "warm_start", False), mc_samples=getattr(c, "mc_samples", 1),
         seed=c.seed, device=pick_device(c.device))
 
 class Run:
@@ -277,8 +287,17 @@ class Run:
         self.chips, self.parts = prepare_data(config, initial)
         self.classifier, self.oracle = make_classifier(config, self.chips), Oracle(self.chips.labels)
         self.folder = RunFolder(free_folder(config), asdict(config), config.resume)
-        write_json(self.folder.path/"environment.json", environment(self.chips, self.classifier.device))
+        try: self._note_environment()
+        except ParameterError: self.folder.close(); raise
         self.tracker = Tracker(config, self.folder.path)
+
+    def _note_environment(self):
+        "Record what the run depends on; a resumed run adds its own to the first, and must find the same data."
+        file, now = self.folder.path/"environment.json", environment(self.chips, self.classifier.device)
+        if not self.folder.records() or not file.exists(): write_json(file, now); return
+        first = json.loads(file.read_text())
+        if first["data"]["fingerprint"] != self.chips.fingerprint: raise ParameterError(f"data: {self.chips.path} is not the data that the run in {self.folder.path} began with; its fingerprint differs")
+        write_json(file, first | dict(resumed=first.get("resumed", []) + [now]))
 
     def validation(self):
         "Validation rows and their labels, bought at the first call."
@@ -413,13 +432,13 @@ def run_supervised(
     finally: run.close()
     return run.folder.path
 
-# %% ../nbs/80_experiment.ipynb #c66a4419
+# %% ../nbs/80_experiment.ipynb #5628dae8
 def load_classifier(
     run,  # a run's folder
 ) -> ChipClassifier:  # with the weights after the last round
     "Load the model of a run; raises `ParameterError` if the folder holds no finished round."
     run = Path(run)
-    checkpoints = sorted((run/"checkpoint").glob("*.pt"))
+    checkpoints = [c for r in sorted((run/"rounds").glob("*.json")) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
     params = yaml.safe_load((run/"params.yaml").read_text())
     kind = ExperimentConfig if "strategy" in params else TrainingConfig

@@ -33,7 +33,7 @@ def notebook_parameters(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     return list(papermill.inspect_notebook(str(notebook_path(name))))
 
-# %% ../nbs/82_launch.ipynb #523d3009
+# %% ../nbs/82_launch.ipynb #a6cd7a74
 class NotebookError(RuntimeError):
     "A run that failed on its way; the executed notebook holds the traceback."
 
@@ -51,11 +51,13 @@ def run_notebook(
     folder = Path(config.out)
     try: folder.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
-    report = folder/f"{name}.ipynb"
+    report, part = folder/f"{name}.ipynb", folder/f"{name}.part.ipynb"
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    try: papermill.execute_notebook(str(notebook_path(name)), str(report), parameters=asdict(config), progress_bar=False, extra_arguments=["--log-level=CRITICAL"],
+    try: papermill.execute_notebook(str(notebook_path(name)), str(part), parameters=asdict(config), progress_bar=False, extra_arguments=["--log-level=CRITICAL"],
                                     stdout_file=None if quiet else sys.stdout)
     except papermill.PapermillExecutionError as e:
-        if e.ename == "ParameterError": raise ParameterError(e.evalue) from None
-        raise NotebookError(f"{e.ename}: {e.evalue} (see {report})") from None
+        if e.ename == "ParameterError": part.unlink(); raise ParameterError(e.evalue) from None
+        failed = part.rename(folder/f"{name}.failed.ipynb")
+        raise NotebookError(f"{e.ename}: {e.evalue} (see {failed})") from None
+    part.replace(report)
     return folder
