@@ -61,7 +61,7 @@ def _stop(line, code):
     print(line, file=sys.stderr)
     return code
 
-# %% ../nbs/99_cli.ipynb #b982334c
+# %% ../nbs/99_cli.ipynb #8f260671
 @data_app.command("simulate")
 def data_simulate(
     out: Annotated[Path, typer.Argument(help="Zip file to write.")],
@@ -72,8 +72,9 @@ def data_simulate(
 ):
     "Write a zip of simulated chips in the benchmark's format."
     from droughtal.simulate import SimConfig, simulate_zip
-    config = SimConfig() if noise is None else SimConfig(label_noise=noise)
-    try: print(simulate_zip(out, rows, seed=seed, val_share=val_share, config=config))
+    try:
+        config = SimConfig() if noise is None else SimConfig(label_noise=noise)
+        print(simulate_zip(out, rows, seed=seed, val_share=val_share, config=config))
     except ValueError as e: raise ParameterError(str(e).replace("label_noise", "noise")) from None
 
 @data_app.command("download")
