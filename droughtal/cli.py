@@ -139,7 +139,7 @@ def _command(name, kind, notebook, doc):
 _command("train", TrainingConfig, "supervised", "Train on all labels, through the supervised notebook.")
 _command("run", ExperimentConfig, "active_learning", "Run one active-learning experiment, through its notebook.")
 
-# %% ../nbs/99_cli.ipynb #5f1989ea
+# %% ../nbs/99_cli.ipynb #140f32b2
 @app.command("demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("_runs/demo"),
@@ -151,9 +151,17 @@ def demo(
 
 @app.command("strategies")
 def list_strategies(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
-    "List the query strategies: names, what each needs, source."
-    from droughtal.strategies.registry import strategies
-    about = [dict(name=s.name, needs=list(s.needs), cost=s.cost, source=s.source, summary=s.summary) for s in strategies.values()]
+    "List the query strategies: names and aliases, what each needs, cost in time and memory, options, source."
+    about = _about_strategies()
     if as_json: print(json.dumps(about, indent=1)); return
-    print(f"{'name':<14}{'needs':<16}{'source':<46}summary")
-    for s in about: print(f"{s['name']:<14}{', '.join(s['needs']) or 'nothing':<16}{s['source'][:44]:<46}{s['summary']}")
+    for s in about:
+        print(f"{s['name'] + '*' * s['reference']:<28}{s['summary']}")
+        details = dict(needs=", ".join(s["needs"]), time=s["cost"], memory=s["memory"], options=", ".join(f"{k}={v}" for k, v in s["options"].items()), aliases=", ".join(s["aliases"]))
+        print("    " + "; ".join([s["source"], *(f"{k} {v}" for k, v in details.items() if v)]))
+    print("* an upper reference: it looks at hidden labels")
+
+def _about_strategies():
+    from droughtal.strategies.core import aliases
+    from droughtal.strategies.registry import family, in_order, strategies
+    return [dict(name=s.name, family=family(s), aliases=sorted(a for a, n in aliases.items() if n == s.name), needs=list(s.needs), cost=s.cost, memory=s.memory,
+                 options=s.options, reference=s.reference, source=s.source, summary=s.summary) for s in map(strategies.get, in_order())]

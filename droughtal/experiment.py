@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'FREE_TO_CHANGE', 'find_data', 'Oracle', 'write_whole', 'write_json', 'environment',
            'RunFolder', 'free_folder', 'Tracker', 'pick_device', 'prepare_data', 'make_classifier', 'Run', 'Experiment',
-           'run_experiment', 'result_of', 'run_supervised', 'load_classifier']
+           'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised', 'load_classifier']
 
-# %% ../nbs/80_experiment.ipynb #726f72fe
+# %% ../nbs/80_experiment.ipynb #4f09301a
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,14 +26,17 @@ import torch
 import yaml
 from fastcore.basics import patch
 from filelock import FileLock, Timeout
+from sklearn.base import clone
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
-from .data import Chips, split_ids
+from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .learner import compute_metrics
-from .model import read_weights
+from .learner import compute_metrics, head_logits, pool_features
+from .model import make_body
+from .pretext import pretrain
 from .simulate import simulate_zip
+from .stopping import agreement, fires, overall_uncertainty, pack_classes, stopping_report, unpack_classes
 from .store import StoreError, digits
 from .strategies.registry import get_strategy
 
@@ -126,8 +130,8 @@ def environment(
                      device=device, gpu=torch.cuda.get_device_name() if device.startswith("cuda") else None, threads=torch.get_num_threads()),
         data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
 
-# %% ../nbs/80_experiment.ipynb #974ad0fd
-FREE_TO_CHANGE = {"out", "resume", "rounds", "device", "threads", "wandb", "wandb_project"}  # parameters that a resumed run may change
+# %% ../nbs/80_experiment.ipynb #abc85588
+FREE_TO_CHANGE = {"out", "resume", "rounds", "stop_early", "device", "threads", "wandb", "wandb_project"}  # parameters that a resumed run may change
 
 def _read_round(file):
     try: return json.loads(file.read_text())
@@ -232,7 +236,7 @@ class Tracker:
         self.run.finish()
         wandb.teardown()
 
-# %% ../nbs/80_experiment.ipynb #26f3939e
+# %% ../nbs/80_experiment.ipynb #083870ba
 def pick_device(
     device: str,  # "auto", or a torch device
 ) -> str:  # a device that works
@@ -242,12 +246,22 @@ def pick_device(
     except (RuntimeError, AssertionError) as e: raise ParameterError(f"device: {device!r} cannot be used ({str(e).splitlines()[0]})") from None
     return device
 
-def _weights(config):
-    if config.pretrained == "none": return False
-    source = True if config.pretrained == "imagenet" else config.pretrained
-    try: read_weights(config.arch, source)
-    except OSError as e: raise ParameterError(str(e).replace("set pretrained=False", "set pretrained to none")) from None
+def _weights(config, bands, of="pretrained"):
+    "What a parameter that names weights means to the classifier; weights yet to be trained count as none."
+    named, otherwise = getattr(config, of), dict(pretrained="none", init_body="same")[of]
+    if named in ("none", "same", "simclr"): return False
+    source = True if named == "imagenet" else named
+    try: make_body(config.arch, bands, source)
+    except OSError as e: raise ParameterError(str(e).replace("set pretrained=False", f"set {of} to {otherwise}").replace("pretrained:", f"{of}:", 1).replace("as pretrained", f"as {of}")) from None
     return source
+
+def _check_on_data(config, chips):
+    "Refuse what only the data can tell: targets for classes that are not there, weights of the first body that do not fit."
+    if not isinstance(config, ExperimentConfig): return
+    if config.init != "random": _weights(config, chips.bands, "init_body")
+    for c in config.criteria():
+        if c.metric.startswith("recall_") and int(c.metric[7:]) >= chips.n_classes:
+            raise ParameterError(f"stop_when: {c.name} names no class; there are recall_0 to recall_{chips.n_classes - 1}")
 
 def _names(text): return [t.strip() for t in text.split(",") if t.strip()]
 
@@ -258,12 +272,13 @@ def prepare_data(
     "Open the data and split it; raises `ParameterError` for bands, flags or row counts that do not fit."
     try: chips = Chips(find_data(config.data), _names(config.bands))
     except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
+    _check_on_data(config, chips)
     if not config.holdout and len(chips.val_ids) == 0: raise ParameterError(f"holdout: {chips.path} has no val rows; set aside some of its {chips.n_train} train rows")
     try: parts = split_ids(chips, initial, config.validation, config.holdout, config.seed, config.stratified, _names(config.exclude_flags))
     except ValueError as e: raise ParameterError(f"initial, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
     return chips, parts | dict(evaluation=parts["holdout"] if config.holdout else chips.val_ids)
 
-# %% ../nbs/80_experiment.ipynb #f31e8cca
+# %% ../nbs/80_experiment.ipynb #9fb05689
 def make_classifier(
     config: TrainingConfig,  # the run's parameters
     chips: Chips,  # the data set
@@ -271,7 +286,7 @@ def make_classifier(
     "Make the classifier that the parameters describe."
     c = config
     return ChipClassifier(
-        chips, arch=c.arch, pretrained=_weights(c), fine_tune=c.fine_tune, dropout=c.dropout, crop=c.crop, size=c.size, epochs=c.epochs,
+        chips, arch=c.arch, pretrained=_weights(c, chips.bands), fine_tune=c.fine_tune, dropout=c.dropout, crop=c.crop, size=c.size, epochs=c.epochs,
         batch_size=c.batch_size, lr=c.lr, optimizer=c.optimizer, schedule=c.schedule, balanced=c.class_weights, augment=c.augment,
         patience=c.patience, monitor=c.monitor, warm_start=getattr(c, "warm_start", False), mc_samples=getattr(c, "mc_samples", 1),
         seed=c.seed, device=pick_device(c.device))
@@ -314,7 +329,7 @@ class Run:
         self.tracker.close()
         self.folder.close()
 
-# %% ../nbs/80_experiment.ipynb #3da25f1b
+# %% ../nbs/80_experiment.ipynb #fc73423b
 class _Phases:
     "Times the phases of one round, and tells the run's folder which is under way."
     def __init__(self, folder, round): self.folder, self.round, self.seconds = folder, round, {}
@@ -331,17 +346,66 @@ class Experiment(Run):
         config: ExperimentConfig,  # the run's parameters
     ):
         super().__init__(config, config.initial)
-        self.pool, self.round = self.parts["pool"], 0
-        query = partial(get_strategy(config.strategy, config.dropout))
+        self.pool, self.round, self.records, self.criteria = np.union1d(self.parts["initial"], self.parts["pool"]), 0, [], config.criteria()
+        query = partial(get_strategy(config.strategy, config.dropout, config.validation), **config.options())
         self.learner = ActiveLearner(self.classifier, query_strategy=query)
 
-# %% ../nbs/80_experiment.ipynb #cb40f13e
+# %% ../nbs/80_experiment.ipynb #dd3f439a
+def simclr_body(
+    folder,  # where the weights are kept, as `init_body.pt`
+    config: ExperimentConfig,  # the run's parameters
+    chips: Chips,  # the data set
+    ids,  # rows to learn from, without labels
+    device: str = "cpu",  # torch device
+) -> Path:  # file of weights
+    "Train a body without labels, or find the one that an interrupted run left."
+    file, ids = Path(folder)/"init_body.pt", np.unique(np.asarray(ids, np.int64))
+    how = dict(arch=config.arch, crop=config.crop, size=config.size, epochs=config.init_epochs, seed=config.seed)
+    about = how | dict(bands=chips.bands, data=chips.fingerprint, ids_sha256=sha256(ids.tobytes()).hexdigest())
+    return file if _made_so(file, about) else pretrain(chips, ids, file, device=device, **how)
+
+def _made_so(file, about):
+    "Whether a body was made from just these rows in just this way."
+    try: found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception: return False
+    return all(found.get(k) == v for k, v in about.items())
+
+# %% ../nbs/80_experiment.ipynb #6d1f915b
+@patch
+def _simclr(self: Experiment):
+    "The file of the body trained on all rows that can be queried."
+    ids = np.union1d(self.parts["initial"], self.parts["pool"])
+    return str(simclr_body(self.folder.path, self.config, self.chips, ids, self.classifier.device))
+
+@patch
+def _choose_initial(self: Experiment):
+    "The first rows, in the order chosen, with their scores."
+    c, blank = self.config, clone(self.classifier)
+    if c.init_body != "same": blank.set_params(pretrained=self._simclr() if c.init_body == "simclr" else _weights(c, self.chips.bands, "init_body"))
+    blank.restore(blank._initial_model().state_dict(), n_fits=0)
+    return self._ask(ActiveLearner(blank, query_strategy=partial(get_strategy(c.init), **c.options("init"))), c.initial, 2)
+
+@patch
+def _first_rows(self: Experiment, phase):
+    "Train a body without labels if one is asked for, and choose the initial rows."
+    c = self.config
+    if c.pretrained == "simclr" or c.init != "random" and c.init_body == "simclr": phase("init_body", self._simclr)
+    if c.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
+    return phase("init", self._choose_initial) if c.init != "random" else (self.parts["initial"], np.full(c.initial, np.nan))
+
+@patch
+def _ask(self: Experiment, learner, n, *stream):
+    "Query rows of the pool; the generator depends on the seed and on `stream`, a few numbers."
+    rng = np.random.default_rng([self.config.seed, *stream])
+    indices, ids, scores = learner.query(self.pool, n_instances=n, rng=rng, return_metrics=True)
+    if len(np.unique(ids)) != n or len(ids) != n: raise ValueError(f"the strategy asked for {len(np.unique(ids))} different rows rather than {n}")
+    if not np.isfinite(scores).all(): raise ValueError("the strategy gave scores that are not finite")
+    return ids, scores
+
+# %% ../nbs/80_experiment.ipynb #b950ffde
 @patch
 def _query(self: Experiment):
-    rng = np.random.default_rng([self.config.seed, 1, self.round])
-    n = min(self.config.query, len(self.pool))
-    indices, ids, scores = self.learner.query(self.pool, n_instances=n, rng=rng, return_metrics=True)
-    return ids, scores
+    return self._ask(self.learner, min(self.config.query, len(self.pool)), 1, self.round)
 
 @patch
 def _teach(self: Experiment, ids, answers):
@@ -349,40 +413,101 @@ def _teach(self: Experiment, ids, answers):
     self.learner.teach(ids, answers, only_new=self.config.only_new and self.round > 0, validation=self.validation(), epochs=epochs)
 
 @patch
+def _take(self: Experiment, ids):
+    "Take rows out of the pool; what the initial rows leave is what the stop set is drawn from."
+    self.pool = np.setdiff1d(self.pool, ids, assume_unique=True)
+    if self.round: return
+    n = min(self.config.stop_set, len(self.pool))
+    self.stop_rows = draw_ids(self.pool, None, n, np.random.default_rng([self.config.seed, 3]), stratified=False)
+    self.planned = planned_labels(self.config, self.config.validation + self.config.initial, len(self.pool))
+
+def planned_labels(
+    config: ExperimentConfig,  # the run's parameters
+    labels: int,  # labels bought before the first query
+    pool: int,  # rows in the pool then
+) -> int:  # labels bought at the end of the run, if nothing stops it
+    "How many labels a run will use."
+    n, enough = 0, 2 if config.only_new else 1
+    while pool >= enough and (not config.rounds or n < config.rounds):
+        n, labels, pool = n + 1, labels + min(config.query, pool), max(0, pool - config.query)
+    return labels
+
+# %% ../nbs/80_experiment.ipynb #40688b4c
+@patch
+def _fresh_probs(self: Experiment, ids):
+    "Class probabilities by a pass of their own, beside what the classifier keeps for the strategies."
+    model = self.classifier.model_
+    return head_logits(model, pool_features(model, self.chips, ids)).softmax(1).numpy()
+
+@patch
+def _watch(self: Experiment) -> dict:
+    "What the criteria to stop need of this round."
+    kinds, seen = {(c.kind, c.rows) for c in self.criteria}, {}
+    if ("stable", "") in kinds:
+        predicted = self._fresh_probs(self.stop_rows).argmax(1) if len(self.stop_rows) else np.zeros(0, int)
+        seen["predictions"] = pack_classes(predicted)
+        seen["kappa"] = agreement(unpack_classes(self.records[-1]["stop"]["predictions"]), predicted) if self.records and len(predicted) else None
+    if ("uncertainty", "") in kinds: seen["uncertainty"] = overall_uncertainty(self.classifier.predict_proba(self.pool)) if len(self.pool) else None
+    if ("target", "validation") in kinds:
+        ids, labels = self.validation()
+        seen["validation"] = compute_metrics(self._fresh_probs(ids), labels)
+    return seen
+
+@patch
+def stopping(self: Experiment) -> dict:  # see the chapter on stopping
+    "What the criteria saw so far, when they fired, and whether that ends the run."
+    unpaid = len(self.parts["evaluation"])
+    report = stopping_report(self.criteria, self.records, self.planned, self.config.query, self.config.stop_window, unpaid)
+    about = dict(stop_when=self.config.stop_when, stop_early=self.config.stop_early, stop_set=len(self.stop_rows), stop_window=self.config.stop_window)
+    return about | dict(stopped=self.config.stop_early and report["first"] is not None) | report
+
+# %% ../nbs/80_experiment.ipynb #5726670e
+@patch
 def step(self: Experiment) -> dict:  # the round's record
     "Do one round and commit it."
     phase = _Phases(self.folder, self.round)
-    ids, scores = phase("query", self._query) if self.round else (self.parts["initial"], np.full(self.config.initial, np.nan))
+    ids, scores = phase("query", self._query) if self.round else self._first_rows(phase)
+    self._take(ids)
     answers = self.oracle.label(ids)
     phase("train", self._teach, ids, answers)
     metrics = phase("evaluate", self.evaluate)
+    watched = dict(stop=phase("stop", self._watch)) if self.criteria else {}
     record = dict(round=self.round, labels=self.oracle.used, metrics=metrics, seconds=phase.seconds, best_epoch=self.classifier.training_["best_epoch"],
-                  history=self.classifier.training_["history"], queried=ids.tolist(), scores=np.asarray(scores, float).tolist(), answers=answers.tolist())
+                  history=self.classifier.training_["history"], queried=ids.tolist(), scores=np.asarray(scores, float).tolist(), answers=answers.tolist(), **watched)
     phase("write", self.folder.commit, record, self.classifier.model_.state_dict())
     self.tracker.log(record)
-    self.pool, self.round = np.setdiff1d(self.pool, ids, assume_unique=True), self.round + 1
+    self._count(record)
     return record
 
-# %% ../nbs/80_experiment.ipynb #aba55217
+@patch
+def _count(self: Experiment, record):
+    "Go on to the next round."
+    self.records.append(record)
+    self.round += 1
+    if self.criteria: write_json(self.folder.path/"stopping.json", self.stopping())
+
+# %% ../nbs/80_experiment.ipynb #f650b7c1
 @patch
 def restore(self: Experiment,
     records: list,  # rounds already done
 ) -> None:
     "Continue after the rounds that are there."
-    self.validation()
+    if self.config.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
     for r in records:
+        self._take(r["queried"])
         self.learner._add_training_data(np.array(r["queried"]), self.oracle.label(r["queried"]))
-        self.pool = np.setdiff1d(self.pool, r["queried"], assume_unique=True)
         self.tracker.log(r)
-    self.classifier.restore(self.folder.load_state(records[-1]["round"]), n_fits=len(records))
+        self._count(r)
+    self.classifier.restore(self.folder.load_state(records[-1]["round"]), n_fits=len(records), validation=self.validation())
     self.folder.write_tables()
-    self.round = len(records)
+    if any(c.kind == "uncertainty" for c in self.criteria) and not self.finished(): self.classifier.features(self.pool)
 
 @patch
-def finished(self: Experiment) -> bool:
-    "Whether all rounds are done, or the pool holds nothing more to learn from."
+def finished(self: Experiment) -> bool:  # whether the run is over
+    "Whether all rounds are done, a criterion to stop has fired, or the pool holds nothing more to learn from."
+    if not self.round: return False
     enough = 2 if self.config.only_new else 1
-    return self.round > 0 and (bool(self.config.rounds) and self.round > self.config.rounds or len(self.pool) < enough)
+    return bool(self.config.rounds) and self.round > self.config.rounds or len(self.pool) < enough or bool(self.criteria) and self.stopping()["stopped"]
 
 def run_experiment(
     config: ExperimentConfig,  # the run's parameters

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'split_params', 'make_learner', 'KeepBest', 'TrainingDiverged', 'seeded', 'train_model', 'evaluating',
-           'pool_features', 'head_logits', 'mc_probs', 'expected_calibration_error', 'compute_metrics']
+           'ChannelMeans', 'pool_features', 'run_layers', 'head_logits', 'mc_probs', 'expected_calibration_error',
+           'compute_metrics']
 
 # %% ../nbs/60_learner.ipynb #c1018ebb
 import warnings
@@ -121,7 +122,7 @@ def train_model(
         raise TrainingDiverged(f"the training loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
     return dict(history=history, best_epoch=keep.best_epoch if has_valid else len(history) - 1)
 
-# %% ../nbs/60_learner.ipynb #82a8cabb
+# %% ../nbs/60_learner.ipynb #0aa3cc83
 @contextmanager
 def evaluating(
     model: nn.Module,  # any module
@@ -133,33 +134,51 @@ def evaluating(
         with torch.inference_mode(): yield model
     finally: model.train(was_training)
 
+class ChannelMeans:
+    "Collects the mean of every channel of a stage's output, batch by batch, while the body runs."
+    def __init__(self,
+        stages,  # modules whose outputs are maps (n, c, h, w)
+    ): self.parts, self._hooks = [[] for _ in stages], [m.register_forward_hook(partial(self._keep, i)) for i, m in enumerate(stages)]
+
+    def _keep(self, i, module, inputs, output): self.parts[i].append(output.mean((2, 3)).float().cpu())
+    def __enter__(self): return self
+    def __exit__(self, *error): [h.remove() for h in self._hooks]
+
 def pool_features(
     model: ChipNet,  # the network
     chips: Chips,  # the data set
     ids,  # row ids, 1-D array of int
     batch_size: int = 256,  # rows in a batch; bounds the memory
     progress: bool = False,  # show a progress bar
-) -> torch.Tensor:  # features, float32 (len(ids), f), on the CPU
+    stages=(),  # modules of the body whose channel means are wanted too
+) -> torch.Tensor:  # features, float32 (len(ids), f), on the CPU; with `stages` a list of these: one tensor a stage, then the features
     "Compute the body's features for rows of the data set, in one pass."
     ids, device = np.asarray(ids, np.int64), next(model.parameters()).device
     out, batches = torch.empty(len(ids), model.body.n_features), range(0, len(ids), batch_size)
-    with evaluating(model):
+    with evaluating(model), ChannelMeans(stages) as means:
         for i in batches if not progress else progress_bar(batches, desc="features"):
             images, _ = chips.batch(ids[i:i + batch_size])
             out[i:i + batch_size] = model.features(images.to(device))
-    return out
+    return [torch.cat(p) if p else torch.empty(0, 0) for p in means.parts] + [out] if len(stages) else out
 
-# %% ../nbs/60_learner.ipynb #e8f44a44
+# %% ../nbs/60_learner.ipynb #490986ea
+def run_layers(
+    layers: nn.Sequential,  # some layers of the head, without randomness
+    features: torch.Tensor,  # their input (n, f)
+    batch_size: int = 4096,  # rows in a batch
+) -> torch.Tensor:  # their output, float32 (n, width), on the CPU
+    "Run layers over features in evaluation mode; no layers return the features."
+    device = next((p.device for p in layers.parameters()), features.device)
+    with evaluating(layers): parts = [layers(f.to(device)).float().cpu() for f in features.split(batch_size)]
+    return torch.cat(parts)
+
 def head_logits(
     model: ChipNet,  # the network
     features: torch.Tensor,  # (n, f)
     batch_size: int = 4096,  # rows in a batch
 ) -> torch.Tensor:  # logits, float32 (n, n_classes), on the CPU
     "Run the head over features, without dropout."
-    device = next(model.parameters()).device
-    with evaluating(model):
-        parts = [model.head(f.to(device)).float().cpu() for f in features.split(batch_size)]
-    return torch.cat(parts) if parts else torch.empty(0, model.head[-1].out_features)
+    return run_layers(model.head, features, batch_size)
 
 # %% ../nbs/60_learner.ipynb #16a6ecc9
 def _split_at_dropout(head):

@@ -67,7 +67,7 @@ def widen_filters(
     energy = lambda w: w.pow(2).sum((1, 2, 3), keepdim=True)
     return wide * (energy(weight) / energy(wide).clamp_min(1e-12)).sqrt()
 
-# %% ../nbs/50_model.ipynb #5d184633
+# %% ../nbs/50_model.ipynb #da4968db
 class WeightsError(OSError):
     "Pretrained weights that cannot be had or do not fit."
 
@@ -84,31 +84,47 @@ def _cached_weights(arch):
 
 def read_weights(
     arch: str,  # name of the ResNet
-    pretrained,  # True for torchvision's ImageNet weights, or a path to a state dict
-) -> dict:  # state dict of the ResNet
+    pretrained,  # True for torchvision's ImageNet weights, or a path to a state dict or to a body made by `pretrain`
+) -> dict:  # state dict of the ResNet, or the body's with "state", "bands" and "arch"
     "Read pretrained weights; raises `WeightsError` naming the file to provide."
     file = _cached_weights(arch) if pretrained is True else Path(pretrained)
     if not file.is_file(): raise WeightsError(f"pretrained: no file {file}")
-    try: return torch.load(file, map_location="cpu", weights_only=True)
+    try: loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as e: raise WeightsError(f"pretrained: {file} is not a file of weights ({type(e).__name__})") from None
+    if not isinstance(loaded, dict): raise WeightsError(f"pretrained: {file} holds a {type(loaded).__name__}, not a state dict")
+    return loaded
 
-# %% ../nbs/50_model.ipynb #a81d292d
+# %% ../nbs/50_model.ipynb #b7ef73c4
+def _is_body(loaded): return {"state", "bands", "arch"} <= set(loaded)
+
+def _body_state(loaded, arch, bands, file):
+    "The state of a whole body, if it fits."
+    if loaded["arch"] != arch: raise WeightsError(f"pretrained: {file} holds a {loaded['arch']}, not a {arch}; set arch={loaded['arch']} or pretrain a {arch}")
+    if list(loaded["bands"]) != list(bands):
+        raise WeightsError(f"pretrained: {file} was trained on the bands {','.join(loaded['bands'])}, in this order, not on {','.join(bands)}; set bands to the first, or pretrain again on the second")
+    return loaded["state"]
+
+def _fill(net, state, arch, file):
+    try: net.load_state_dict(state)
+    except RuntimeError as e: raise WeightsError(f"pretrained: {file} does not fit {arch}: {e}") from None
+
+# %% ../nbs/50_model.ipynb #fb7e0c7a
 def make_body(
     arch: str,  # name of the ResNet, a key of `ARCHS`
     bands,  # names of the input bands
-    pretrained=False,  # False, True (torchvision's ImageNet weights) or a path to weights
+    pretrained=False,  # False, True (torchvision's ImageNet weights) or a path to weights, see `read_weights`
     extra: str = "red",  # filters of bands beyond red, green and blue, see `widen_filters`
 ) -> nn.Module:  # chips (n, C, H, W) to features (n, f), f in its attribute `n_features`
     "Make a ResNet without its classifier; raises `WeightsError` if weights do not fit the architecture."
     net = _bare_resnet(arch)
     n_features, net.fc = net.fc.in_features, nn.Identity()
     stem = nn.Conv2d(len(bands), net.conv1.out_channels, 7, 2, 3, bias=False)
-    if pretrained:
-        state = {k: v for k, v in read_weights(arch, pretrained).items() if not k.startswith("fc.")}
-        try: net.load_state_dict(state)
-        except RuntimeError as e: raise WeightsError(f"pretrained: {pretrained} does not fit {arch}: {e}") from None
+    loaded = read_weights(arch, pretrained) if pretrained else None
+    if loaded is None: nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+    elif _is_body(loaded): net.conv1 = stem; _fill(net, _body_state(loaded, arch, bands, pretrained), arch, pretrained)
+    else:
+        _fill(net, {k: v for k, v in loaded.items() if not k.startswith("fc.")}, arch, pretrained)
         with torch.no_grad(): stem.weight.copy_(widen_filters(net.conv1.weight, bands, extra))
-    else: nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
     net.conv1, net.n_features = stem, n_features
     return net
 
