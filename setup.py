@@ -23,7 +23,7 @@ setup(
     packages=find_packages(include=[lib, f"{lib}.*"]) + [f"{lib}.notebooks"],
     # The experiment notebooks travel in the package: `droughtal run` needs no checkout.
     package_dir={f"{lib}.notebooks": notebooks},
-    package_data={f"{lib}.notebooks": ["*.ipynb"]},
+    package_data={f"{lib}.notebooks": ["*.ipynb", "cluster/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},
     entry_points={

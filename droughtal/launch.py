@@ -91,7 +91,12 @@ def _execute(name, parameters, folder, part, quiet):
             return {"ParameterError": ParameterError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
         except DeadKernelError: _note_death(part); return NotebookError(DIED)
 
-# %% ../nbs/82_launch.ipynb #76c91868
+# %% ../nbs/82_launch.ipynb #c5bb0a57
+def _report(folder):
+    "Add the notebook to the run's page at Weights & Biases; the notebook is whole only now, when its kernel has ended."
+    from droughtal.tracking import track_report
+    track_report(folder)
+
 def execute(
     name: str,  # a key of `NOTEBOOKS`
     parameters: dict,  # every parameter of the notebook, with absolute paths
@@ -107,6 +112,7 @@ def execute(
             error = _execute(name, parameters, folder, part, quiet)
             part.replace(failed if error else report)
             if not error: failed.unlink(missing_ok=True)
+            if parameters.get("wandb", "off") != "off": _report(folder)
     except Timeout: raise ParameterError(f"out: another process is working in {folder}") from None
     except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
     if isinstance(error, NotebookError): raise NotebookError(f"{error} (see {failed})")
