@@ -71,7 +71,7 @@ def _strategy(name, dropout=.5, validation=None):
     try: return get_strategy(name, dropout, validation)
     except ValueError as e: raise ParameterError(str(e)) from None
 
-# %% ../nbs/75_config.ipynb #a8e23125
+# %% ../nbs/75_config.ipynb #3db3d45f
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
@@ -98,9 +98,10 @@ class TrainingConfig:
     stratified: bool = param(True, "draw rows in the proportions of the classes")
     exclude_flags: str = param("", "leave out rows with these data-integrity flags, comma-separated, such as near_constant,duplicate")
     device: str = param("auto", "auto, cpu, cuda, cuda:0, mps, …")
-    threads: int = param(0, "CPU threads; 0 for torch's default", 0)
+    threads: int = param(1, "CPU threads; 0 for all cores; on a CPU the last digits of results, and so the queries, depend on it", 0)
     wandb: str = param("off", "Weights & Biases: off, offline or online", choices=lambda: ["off", "offline", "online"])
     wandb_project: str = param("droughtal", "Weights & Biases project")
+    wandb_group: str = param("", "Weights & Biases group; a sweep sets its own name")
     out: str = param("", "folder of the run's record; empty for a new one, _runs/STRATEGY-SEED")
     resume: bool = param(False, "go on with an interrupted run in the same folder")
 
