@@ -21,7 +21,7 @@ import typer
 
 from .config import PRESETS, ExperimentConfig, ParameterError, TrainingConfig, make_config
 
-# %% ../nbs/99_cli.ipynb #03bab218
+# %% ../nbs/99_cli.ipynb #bef83af3
 app = typer.Typer(name="droughtal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=["-h", "--help"]),
                   help="Which active-learning strategy buys the most accuracy per label on satellite images?")
@@ -50,7 +50,9 @@ def main(
     "Run the command line and end with an exit code."
     args = list(sys.argv[1:] if args is None else args)
     debug, args = "--debug" in args, [a for a in args if a != "--debug"]
-    try: code = app(args, standalone_mode=False) or 0
+    try:
+        code = app(args, standalone_mode=False) or 0
+        if code == 130: raise KeyboardInterrupt  # typer's way to tell of one
     except (KeyboardInterrupt, typer.Abort): code = _stop(f"droughtal: interrupted; finished rounds are kept, {'run the same command again to go on' if 'sweep' in args else 'go on with --resume'}", 130)
     except Exception as e:
         if debug: traceback.print_exc()

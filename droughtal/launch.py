@@ -70,7 +70,7 @@ def interrupt_notebooks(
     for kernel in hit: os.kill(kernel.provisioner.pid, signal.SIGINT)
     return len(hit)
 
-# %% ../nbs/82_launch.ipynb #96daf57a
+# %% ../nbs/82_launch.ipynb #94905544
 class NotebookError(RuntimeError):
     "A run that failed on its way; the executed notebook holds the traceback."
 
@@ -84,7 +84,7 @@ def _note_death(part):
 
 def _execute(name, parameters, folder, part, quiet):
     "Execute the notebook into `part`; the error it ended with, or None."
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is told below
     with _kernel_for(folder) as kernel:
         try: papermill.execute_notebook(str(notebook_path(name)), str(part), parameters=parameters, progress_bar=False, stdout_file=None if quiet else sys.stdout, **kernel)
         except papermill.PapermillExecutionError as e:

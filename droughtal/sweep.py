@@ -139,7 +139,7 @@ def plan(
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
-# %% ../nbs/86_sweep.ipynb #ea566983
+# %% ../nbs/86_sweep.ipynb #d38b620f
 NOTEBOOK = "active_learning"  # what a sweep runs
 
 def run_state(
@@ -154,8 +154,9 @@ def run_state(
     elif status.get("phase") == "done" and (folder/f"{NOTEBOOK}.ipynb").is_file(): state = "done"
     elif last.get("outcome") == "failed": state = "failed"
     else: state = "stopped" if status or attempts else "queued"
+    phase = "report" if status.get("phase") == "done" else status.get("phase")  # rounds over, the notebook goes on
     seconds = sum(a.get("seconds") or (time.time() - a["started"] if held and a is last else 0) for a in attempts)
-    return dict(state=state, round=status.get("round"), rounds=status.get("rounds"), labels=status.get("labels"), phase=status.get("phase") if held else None,
+    return dict(state=state, round=status.get("round"), rounds=status.get("rounds"), labels=status.get("labels"), phase=phase if held else None,
                 seconds=seconds or None, attempts=len(attempts), error=last.get("error") if state == "failed" else None)
 
 # %% ../nbs/86_sweep.ipynb #d13b2700

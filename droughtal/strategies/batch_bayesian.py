@@ -168,7 +168,7 @@ def _sample_targets(weights, n_target, rng):
     rows, times = np.unique(order[systematic(weights[order], n_target, rng)], return_counts=True)
     return rows, times / n_target
 
-# %% ../../nbs/strategies/35_batch_bayesian.ipynb #35151cbb
+# %% ../../nbs/strategies/35_batch_bayesian.ipynb #fd7e2849
 def _epig_targets(learner, X, mc, target, n_target, mc_samples):
     "Dropout samples of the targets, and their weights."
     rng = np.random.default_rng([learner.estimator.seed, learner.estimator.n_fits_, 2])
@@ -181,7 +181,7 @@ def _epig_targets(learner, X, mc, target, n_target, mc_samples):
     return mc[rows], weights
 
 @register_score("epig", summary="label that tells most about the labels of target rows (expected predictive information gain)", source="Bickford Smith et al. 2023",
-                needs=("dropout",), cost="n·M·T·K², M targets", memory="n·T·K")
+                needs=("dropout",), cost="n·M·T·K², M targets", memory="n·T·K", rowwise=False)
 def epig(
     learner,  # modAL learner whose estimator has `mc_proba`, `seed`, `n_fits_` and `validation_`
     X,  # row ids of the pool, (n,)

@@ -6,7 +6,7 @@
 __all__ = ['AHEAD', 'UNCERTAINTY', 'Ball', 'Gaussian', 'GreedyCover', 'pure_radius', 'probcover', 'maxherding',
            'calibrated_temperature', 'least_gap', 'uherding']
 
-# %% ../../nbs/strategies/52_coverage.ipynb #1786ff93
+# %% ../../nbs/strategies/52_coverage.ipynb #fe888489
 import numpy as np
 import torch
 from fastcore.basics import patch
@@ -14,8 +14,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import entr, log_softmax, softmax
 from torch.nn import functional as F
 
-from .core import MEMORY, batch_size, features, labelled, positive, probabilities, register, row_blocks, sq_distances, whole
-from .diversity import TILE, cluster_rows, exact_sq_distances, flag, known_features, unit_rows
+from .core import MEMORY, batch_size, features, flag, labelled, positive, probabilities, register, row_blocks, sq_distances, whole
+from .diversity import TILE, cluster_rows, exact_sq_distances, known_features, unit_rows
 
 # %% ../../nbs/strategies/52_coverage.ipynb #3f11cb82
 class Ball:

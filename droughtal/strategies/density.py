@@ -108,8 +108,8 @@ def density(
     labels, scores = density_clusters(points, size, samples)
     return labels[place], scores[place]
 
-# %% ../../nbs/strategies/55_density.ipynb #4b31ccd3
-@register_score("outliers_glosh", summary="outliers in density: rows that leave their cluster long before its core", source="Campello, Moulavi, Zimek and Sander 2015", needs=("features",), cost="n·f² + n² at worst", memory="f² + n; n·f with components=0")
+# %% ../../nbs/strategies/55_density.ipynb #28dd5649
+@register_score("outliers_glosh", summary="outliers in density: rows that leave their cluster long before its core", source="Campello, Moulavi, Zimek and Sander 2015", needs=("features",), cost="n·f² + n² at worst", memory="f² + n; n·f with components=0", rowwise=False)
 def outliers_glosh(
     learner,  # modAL learner whose estimator has `features`
     X,  # row ids of the pool, (n,)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TILE', 'known_features', 'unit_rows', 'exact_sq_distances', 'nearest_sq', 'farthest_first', 'coreset', 'cluster_rows',
-           'in_turns', 'kmeans', 'typicality', 'flag', 'typiclust']
+           'in_turns', 'kmeans', 'typicality', 'typiclust']
 
-# %% ../../nbs/strategies/50_diversity.ipynb #e8147ed5
+# %% ../../nbs/strategies/50_diversity.ipynb #b2c1c24a
 import warnings
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn import functional as F
 
-from .core import MEMORY, batch_size, features, labelled, register, row_blocks, sq_distances, whole
+from .core import MEMORY, batch_size, features, flag, labelled, register, row_blocks, sq_distances, whole
 
 # %% ../../nbs/strategies/50_diversity.ipynb #3b5d6396
 TILE = 2**17  # bytes set aside for one row of a tile; 2,048 rows and columns within the default `MEMORY`, 32 MB in float64 and some temporaries
@@ -171,15 +171,7 @@ def _typicality_within(x, n, clusters, wanted, k):
         if wanted[c] and len(pool): values[members[pool]] = typicality(x[members], pool, k)
     return values
 
-# %% ../../nbs/strategies/50_diversity.ipynb #f86cdceb
-def flag(
-    name: str,  # what the switch is, for the message
-    value,  # the switch
-) -> bool:  # the switch
-    "Let True or False pass; raises `ValueError` for anything else."
-    if not isinstance(value, (bool, np.bool_)): raise ValueError(f"{name}: True or False, got {value!r}")
-    return bool(value)
-
+# %% ../../nbs/strategies/50_diversity.ipynb #cbe2a84e
 @register("typiclust", summary="the most typical row of each cluster, clusters with the fewest labels first", source="Hacohen, Dekel and Weinshall 2022", needs=("features",), cost="n·min(m+b, 500)·f a k-means step", memory="(n+m)·f")
 def typiclust(
     learner,  # modAL learner

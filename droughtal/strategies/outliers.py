@@ -58,8 +58,8 @@ def activation_outliers(
     level = torch.stack(per_layer).mean(0) if combine == "mean" else torch.stack(per_layer).amax(0)
     return (-level if calibrate == "none" else 1 - level).cpu().numpy()
 
-# %% ../../nbs/strategies/60_outliers.ipynb #0b4385d0
-@register_score("outliers_mean", summary="lowest mean percentile rank of the activations in three layers", source="Munro 2021, chapter 4", needs=("activations",), cost="n·c·log v (c channels, v validation rows)", memory="n")
+# %% ../../nbs/strategies/60_outliers.ipynb #14e470fc
+@register_score("outliers_mean", summary="lowest mean percentile rank of the activations in three layers", source="Munro 2021, chapter 4", needs=("activations",), cost="n·c·log v (c channels, v validation rows)", memory="n", rowwise=False)
 def outliers_mean(
     learner,  # modAL learner whose estimator has `activations`
     X,  # row ids of the pool, (n,)
@@ -68,7 +68,7 @@ def outliers_mean(
     "Model-based outliers by mean activation (Munro 2021); raises `ValueError` for an unknown `calibrate`."
     return activation_outliers(learner, X, calibrate, "mean")
 
-@register_score("outliers_max", summary="lowest maximal percentile rank of the activations in three layers", source="Munro 2021, chapter 4", needs=("activations",), cost="n·c·log v (c channels, v validation rows)", memory="n")
+@register_score("outliers_max", summary="lowest maximal percentile rank of the activations in three layers", source="Munro 2021, chapter 4", needs=("activations",), cost="n·c·log v (c channels, v validation rows)", memory="n", rowwise=False)
 def outliers_max(
     learner,  # modAL learner whose estimator has `activations`
     X,  # row ids of the pool, (n,)
