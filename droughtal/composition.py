@@ -39,15 +39,15 @@ def _queries(run, rounds):
     if set(found["round"]) != set(rounds): raise ValueError(f"{file}: does not hold the rounds of the run; resume the run, which makes it anew")
     return found
 
-# %% ../nbs/93_composition.ipynb #0c79f6a7
+# %% ../nbs/93_composition.ipynb #c93a56ae
 def read_picks(
     folder,  # a folder of run folders
     data=None,  # the HDF5 file; None for where the runs found it
     unfinished: bool = False,  # take runs that have not come to their end as well
 ) -> Picks:  # of all active-learning runs
     "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a damaged file."
-    runs = collect(folder, unfinished).query("strategy != 'supervised'").groupby("run").agg(strategy=("strategy", "first"), seed=("seed", "first"), setting=("setting", "first"),
-                                                                                           fingerprint=("fingerprint", "first"), rounds=("round", lambda r: sorted(set(r))))
+    rows = collect(folder, unfinished).query("strategy != 'supervised'")
+    runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first().assign(rounds=rows.groupby("run")["round"].unique())
     if runs.empty: raise ValueError(f"{folder}: no active-learning run below this folder")
     if runs.fingerprint.nunique() > 1: raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; move all but those of one elsewhere")
     chips = Chips(data or _read(Path(runs.index[0])/"environment.json")["data"]["file"])
@@ -56,7 +56,8 @@ def read_picks(
     picks = pd.concat([_queries(a["run"], rounds).assign(**a) for a, rounds in zip(about, runs.rounds)], ignore_index=True)
     found = Picks(picks[["strategy", "seed", "setting", "round", "id", "label", "score", "run"]], {run: _pool(run, chips) for run in runs.index}, chips)
     for run, g in picks.groupby("run"):
-        if len(np.setdiff1d(g.id, found.pools[run])) or (chips.labels[g.id] != g.label).any(): raise ValueError(f"{run}: bought rows that its split of {chips.path} does not hold")
+        if len(np.setdiff1d(g.id, found.pools[run])) or (chips.labels[g.id] != g.label).any():
+            raise ValueError(f"{run}: bought rows that its split of {chips.path} does not hold")
     return found
 
 # %% ../nbs/93_composition.ipynb #7ca3fd08
@@ -123,7 +124,7 @@ def error_size(
     wrong = 1 - wide.accuracy
     return wide[keys].assign(wrong=wrong, mae=wide.mae, size=(wide.mae / wrong).where(wrong > 1e-12))
 
-# %% ../nbs/93_composition.ipynb #93d91032
+# %% ../nbs/93_composition.ipynb #7e42f3cc
 def chance_overlap(
     pool: int,  # rows to choose from
     a: int,  # rows that one chooses
@@ -147,7 +148,8 @@ def overlap(
             if x[0] != y[0]: raise ValueError(f"{a} and {b} do not share their first rows (seed {seed}{f', {setting}' if setting else ''})")
             for r in range(1, min(max(x), max(y)) + 1):
                 p, q = (set().union(*(v for n, v in d.items() if 0 < n <= r)) for d in (x, y))
-                rows.append((setting, seed, r, a, b, len(p), len(p & q) / len(p | q), *chance_overlap(len(picks.pools[run]) - len(x[0]), len(p), len(q), level)))
+                chance = chance_overlap(len(picks.pools[run]) - len(x[0]), len(p), len(q), level)
+                rows.append((setting, seed, r, a, b, len(p), len(p & q) / len(p | q), *chance))
     return pd.DataFrame(rows, columns=["setting", "seed", "round", "a", "b", "bought", "jaccard", "chance", "low", "high"])
 
 # %% ../nbs/93_composition.ipynb #8748a653

@@ -44,7 +44,7 @@ def _shared(curves):
     short = curves.notna().sum(axis=1).groupby("strategy").min().idxmin()
     raise ValueError(f"table: no number of labels at which all runs have a value; leave some out, such as table[table.strategy != {short!r}]")
 
-# %% ../nbs/91_statistics.ipynb #3a76d830
+# %% ../nbs/91_statistics.ipynb #c9f87246
 SCORES = dict(final="after the last round", aubc="mean over the budget", log_aubc="mean over the budget, each doubling of the labels weighing the same")
 
 def _score(curves, score):
@@ -66,11 +66,12 @@ def _blocks(all_curves, score):
     parts = []
     for setting, curves in all_curves.groupby("setting"):
         curves = _shared(curves)
-        if score not in SCORES and score not in curves: raise ValueError(f"score: {score!r} is neither {', '.join(SCORES)} nor a number of labels of all runs, {', '.join(map(str, curves))}")
+        if score not in SCORES and score not in curves:
+            raise ValueError(f"score: {score!r} is neither {', '.join(SCORES)} nor a number of labels of all runs, {', '.join(map(str, curves))}")
         parts.append(_score(curves, score).unstack("strategy"))
     return pd.concat(parts)
 
-# %% ../nbs/91_statistics.ipynb #1b2418f0
+# %% ../nbs/91_statistics.ipynb #1ecb02d0
 ENOUGH_FOR_BOOTSTRAP = 40  # seeds from which the bootstrap covers about as often as it says, measured below
 
 def interval(
@@ -84,7 +85,8 @@ def interval(
     if method not in ("t", "bca"): raise ValueError(f"method: {method!r} is not t or bca")
     values = np.asarray(values, float)
     if method == "t" or len(values) < 2 or np.ptp(values) == 0: return t_interval(values, level)
-    if len(values) < ENOUGH_FOR_BOOTSTRAP: warnings.warn(f"method: bca intervals from {len(values)} values are too narrow; take t, or at least {ENOUGH_FOR_BOOTSTRAP} seeds", stacklevel=2)
+    if len(values) < ENOUGH_FOR_BOOTSTRAP:
+        warnings.warn(f"method: bca intervals from {len(values)} values are too narrow; take t, or at least {ENOUGH_FOR_BOOTSTRAP} seeds", stacklevel=2)
     rng = np.random.default_rng(0) if rng is None else rng
     found = stats.bootstrap((values,), np.mean, confidence_level=level, n_resamples=resamples, method="BCa", rng=rng).confidence_interval
     return values.mean(), found.low, found.high
@@ -175,7 +177,7 @@ def median_interval(
     ends = (low[k[-1]], high[n - 1 - k[-1]]) if len(k) else (-np.inf, np.inf)
     return float(np.median(low)), float(np.median(high)), *map(float, ends)
 
-# %% ../nbs/91_statistics.ipynb #467a0a6a
+# %% ../nbs/91_statistics.ipynb #e4d8088a
 def _ranges(base, own, end):
     "Lower and upper end of each seed's saving."
     exact = np.minimum(base, end) - np.minimum(own, end)
@@ -213,7 +215,8 @@ def _saving(name, own, base, end, metric, target, level):
     bounds = median_interval(low, high, level) if len(seeds) else (np.nan,) * 4
     mean = t_interval(low, level) if len(seeds) and np.isfinite(need).all() else (np.nan,) * 3
     return dict(strategy=name, target=goal, seeds=len(seeds), misses=int(np.isinf(need[0]).sum()), baseline_misses=int(np.isinf(need[1]).sum()),
-                at_start=int((np.array(need) <= own.columns[0]).any(0).sum()), end=int(end), **dict(zip(("median_low", "median_high", "low", "high"), bounds)), **dict(zip(("mean", "mean_low", "mean_high"), mean)))
+                at_start=int((np.array(need) <= own.columns[0]).any(0).sum()), end=int(end),
+                **dict(zip(("median_low", "median_high", "low", "high", "mean", "mean_low", "mean_high"), (*bounds, *mean))))
 
 # %% ../nbs/91_statistics.ipynb #96013bb9
 def _labels_text(low, high, end):
@@ -276,7 +279,7 @@ def paired_tests(
     found = pd.DataFrame(rows, columns=["strategy", "score", "seeds", "gain", "low", "high", "p_t", "p_wilcoxon"])
     return found.assign(p_t_holm=holm(found.p_t), p_wilcoxon_holm=holm(found.p_wilcoxon))
 
-# %% ../nbs/91_statistics.ipynb #685fef01
+# %% ../nbs/91_statistics.ipynb #4c8b308b
 def _wins(a, alpha):
     "For curves (strategies, seeds, budgets): whether row is significantly better than column at each budget."
     d = np.round(a[:, None] - a[None], 12)
@@ -299,7 +302,8 @@ def penalty_matrix(
     for setting, curves in all_curves.groupby("setting"):
         shared = _shared(curves)
         shared = shared.iloc[:, 1:] if budgets is None else shared[[b for b in budgets if b in shared]]
-        if not shared.shape[1]: raise ValueError(f"budgets: none to compare at{f' in {setting}' if setting else ''}; there are {', '.join(map(str, _shared(curves)))}")
+        if not shared.shape[1]:
+            raise ValueError(f"budgets: none to compare at{f' in {setting}' if setting else ''}; there are {', '.join(map(str, _shared(curves)))}")
         seeds = shared.index.unique("seed")
         full = shared.reindex(pd.MultiIndex.from_product([[setting], names, seeds])).to_numpy().reshape(len(names), len(seeds), -1)
         with warnings.catch_warnings():
@@ -364,7 +368,7 @@ def noise_floor(
     low, high = (np.sqrt(ss / stats.chi2.ppf(q, freedom)) for q in ((1 + level) / 2, (1 - level) / 2))
     return pd.Series(dict(sd=np.sqrt(ss / freedom), low=low, high=high, freedom=freedom, groups=len(groups)))
 
-# %% ../nbs/91_statistics.ipynb #255dc7a2
+# %% ../nbs/91_statistics.ipynb #b98f50a9
 def first_round(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
     metric: str = "accuracy",  # metric
@@ -373,10 +377,11 @@ def first_round(
     curves = curves_by_run(one_setting(table), metric)
     values = curves[curves.columns[0]].unstack("strategy")
     found = pd.DataFrame(dict(lowest=values.min(axis=1), highest=values.max(axis=1))).assign(spread=lambda d: d.highest - d.lowest).droplevel("setting")
-    if (found.spread > 1e-12).any(): warnings.warn(f"first round: strategies differ in {metric} by up to {found.spread.max():.3g} before any query (seed {found.spread.idxmax()}); they should share labels and weights", stacklevel=2)
+    if (found.spread > 1e-12).any():
+        warnings.warn(f"first round: strategies differ in {metric} by up to {found.spread.max():.3g} before any query (seed {found.spread.idxmax()}); they should share labels and weights", stacklevel=2)
     return found, float(values.mean(axis=1).std(ddof=1))
 
-# %% ../nbs/91_statistics.ipynb #da9d26b6
+# %% ../nbs/91_statistics.ipynb #0c5f34f4
 def tost(
     differences,  # paired differences, one a seed
     margin: float,  # largest difference that does not matter, in the metric's unit
@@ -388,8 +393,8 @@ def tost(
     if len(d) < 2: raise ValueError(f"differences: at least two seeds, got {len(d)}")
     mean, low, high = t_interval(d, 1 - 2 * alpha)
     se = d.std(ddof=1) / np.sqrt(len(d))
-    if se == 0: return dict(mean=mean, low=low, high=high, p=np.nan)
-    return dict(mean=mean, low=low, high=high, p=float(max(stats.t.sf((mean + margin) / se, len(d) - 1), stats.t.sf((margin - mean) / se, len(d) - 1))))
+    p = max(stats.t.sf((mean + margin) / se, len(d) - 1), stats.t.sf((margin - mean) / se, len(d) - 1)) if se > 0 else np.nan
+    return dict(mean=mean, low=low, high=high, p=float(p))
 
 # %% ../nbs/91_statistics.ipynb #d288b79e
 def power(
@@ -466,7 +471,7 @@ class Ranking:
     def __str__(self): return "\n".join(self.sentences)
     def _repr_markdown_(self): return "\n".join(f"- {s}" for s in self.sentences)
 
-# %% ../nbs/91_statistics.ipynb #4924c26c
+# %% ../nbs/91_statistics.ipynb #9633b2cd
 def _count(n, what): return f"{int(n):,} {what}{'' if n == 1 else 's'}"
 def _number(v, digits=3): return f"{v:+.{digits}f}"
 def _gap(r): return f"{_number(r.gap)}, 95 % interval {_number(r.low)} to {_number(r.high)}, {_count(r.seeds, 'seed')}"
@@ -483,15 +488,17 @@ def _tell_group(group, pairs, alpha, target, margin, blocks):
     "Sentences on strategies that cannot be told apart."
     inside = pairs[pairs.better.isin(group) & pairs.other.isin(group)]
     judged = inside[inside.p.notna()]
-    if judged.empty: return f"{_names(group)} cannot be compared: {'their differences are the same in every seed' if (inside.seeds > 1).any() else 'too few seeds in common'}"
+    if judged.empty:
+        return f"{_names(group)} cannot be compared: {'their differences are the same in every seed' if (inside.seeds > 1).any() else 'too few seeds in common'}"
     r = judged.loc[judged.gap.idxmax()]
     more = f"; were it the truth, {_count(seeds_needed(r.gap, r.sd, target, alpha), 'seed')} would be needed to show it with {target:.0%} power" if r.gap > 0 else ""
     said = f"{_names(group)} cannot be told apart: the widest gap is {r.better} over {r.other} ({_gap(r)}){more}"
     if margin is None: return said
     p = [tost((blocks[a] - blocks[b]).dropna(), margin, alpha)["p"] for a, b in zip(inside.better, inside.other) if (blocks[a] - blocks[b]).count() > 1]
-    return said + (f"; they are equivalent within ±{margin:g} (largest p = {max(p):.2g})" if p and max(p) < alpha else f"; nor are they shown to be equivalent within ±{margin:g}")
+    same = len(p) == len(inside) and max(p) < alpha
+    return said + (f"; they are equivalent within ±{margin:g} (largest p = {max(p):.2g})" if same else f"; nor are they shown to be equivalent within ±{margin:g}")
 
-# %% ../nbs/91_statistics.ipynb #635d55d4
+# %% ../nbs/91_statistics.ipynb #99b501a8
 def rank_strategies(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
     metric: str = "accuracy",  # metric
@@ -510,7 +517,9 @@ def rank_strategies(
     clear = pairs[pairs.p_holm < alpha]
     groups = inseparable(names, list(zip(clear.better, clear.other)))
     wide = max(map(len, groups))
-    verdict = (f"every pair can be told apart: {' > '.join(names)}" if wide == 1 else f"not ranked, no two of {_names(names)} can be told apart" if clear.empty else "only partly ranked")
-    won = [f"{a} is better than " + "; ".join(f"{r.other} ({_gap(r)}, p = {r.p_holm:.2g})" for _, r in g.iterrows()) for a, g in sorted(clear.groupby("better"), key=lambda x: names.index(x[0]))]
+    verdict = (f"every pair can be told apart: {' > '.join(names)}" if wide == 1 else
+               f"not ranked, no two of {_names(names)} can be told apart" if clear.empty else "only partly ranked")
+    won = [f"{a} is better than " + "; ".join(f"{r.other} ({_gap(r)}, p = {r.p_holm:.2g})" for _, r in g.iterrows())
+           for a, g in sorted(clear.groupby("better"), key=lambda x: names.index(x[0]))]
     lost = [_tell_group(g, pairs, alpha, target, margin, blocks) for g in groups if len(g) > 1]
     return Ranking(groups, pairs, [f"{head}: {verdict}", *won, *lost], wide == 1)
