@@ -156,8 +156,10 @@ _SWEEP_FLAGS = dict(
     dry_run=(bool, False, "Only list the runs."))
 
 def _resources(text):
-    try: return {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(",") if part.strip())} or None
-    except ValueError: raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}") from None
+    try: offered = {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(",") if part.strip())}
+    except ValueError: offered = {"": 0}
+    if all(k and v > 0 for k, v in offered.items()): return offered or None
+    raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}") from None
 
 # %% ../nbs/99_cli.ipynb #fa56b86a
 def _sweep(ctx, preset, grid, out, scheduler, workers, resources, dry_run, **flags):

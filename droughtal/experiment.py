@@ -151,7 +151,7 @@ class RunFolder:
         if not resume: raise ParameterError(f"out: {self.path} holds {len(self.records())} rounds already; set resume to go on with them, or choose another folder")
         old = yaml.safe_load((self.path/"params.yaml").read_text())
         for k, v in params.items():
-            if k not in FREE_TO_CHANGE and old.get(k) != v: raise ParameterError(f"{k}: the run in {self.path} has {old.get(k)!r}, cannot resume it with {v!r}")
+            if k not in FREE_TO_CHANGE | {"data"} and old.get(k, v) != v: raise ParameterError(f"{k}: the run in {self.path} has {old.get(k)!r}, cannot resume it with {v!r}")
 
     def records(self) -> list:  # one dict a round, in order
         "The rounds that count."

@@ -41,6 +41,7 @@ def _number(field, text):
 def _values(field, given):
     "The values of one parameter as a list, each of the parameter's type."
     kind, values = type(field.default), []
+    if given is None or isinstance(given, (list, tuple)) and None in given: raise ParameterError(f"{field.name}: no value given; leave it out of the grid for its default")
     for v in given if isinstance(given, (list, tuple, range)) else [given]:
         if not isinstance(v, str) or kind is str: values.append(v)
         elif kind is int and (span := re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", v)): values += range(int(span[1]), int(span[2]) + 1)
@@ -93,7 +94,7 @@ def whole_grid(
 ) -> dict:  # the same with everything that the preset names; `preset` is now that of a single run
     "Fill in what a grid's preset says; raises `ParameterError` for a name that there is not."
     name = grid.get("preset", "smoke")
-    if name not in SWEEPS: raise ParameterError(f"preset: {name!r} is not one of {', '.join(SWEEPS)}")
+    if not isinstance(name, str) or name not in SWEEPS: raise ParameterError(f"preset: {name!r} is not one of {', '.join(SWEEPS)}")
     return SWEEPS[name] | {k: v for k, v in grid.items() if k != "preset"}
 
 # %% ../nbs/86_sweep.ipynb #4a6af047
@@ -102,7 +103,8 @@ def _fingerprint(data):
     from droughtal.data import Chips
     from droughtal.experiment import find_data
     from droughtal.store import StoreError
-    try: return Chips(path := find_data(data)).fingerprint
+    path = find_data(data)
+    try: return Chips(path).fingerprint
     except (StoreError, OSError): return str(path.absolute())
 
 def _setting(config, fingerprint):
@@ -135,7 +137,7 @@ def plan(
         except ParameterError as e: raise ParameterError(f"{e} (in the run with {', '.join(f'{k}={v}' for k, v in given.items() if len(axes[k]) > 1) or 'these parameters'})") from None
         if config.data not in prints: prints[config.data] = _fingerprint(config.data)
         name = run_name(config, prints[config.data])
-        if name in runs: raise ParameterError(f"strategy: {config.strategy} stands twice in the grid, under two of its names")
+        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads or device, are varied")
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
@@ -146,12 +148,18 @@ def run_state(
     folder,  # a run's folder
 ) -> dict:  # state, round, rounds, labels, seconds, error
     "Look how a run is doing, without disturbing it."
-    folder = Path(folder)
+    try: return _look(Path(folder))
+    except (ValueError, AttributeError, TypeError, KeyError):
+        error = f"{folder}: status.json or launch.json is damaged; delete the damaged file to go on"
+        return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
+
+def _look(folder):
+    "The state of a run by its files."
     status, attempts = read_json(folder/"status.json", {}), read_json(folder/"launch.json", [])
     last = attempts[-1] if attempts else {}
     held = is_held(folder/".launch.lock") or is_held(folder/".lock")
     if held: state = "running"
-    elif status.get("phase") == "done" and (folder/f"{NOTEBOOK}.ipynb").is_file(): state = "done"
+    elif status.get("phase") == "done" and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
     elif last.get("outcome") == "failed": state = "failed"
     else: state = "stopped" if status or attempts else "queued"
     phase = "report" if status.get("phase") == "done" else status.get("phase")  # rounds over, the notebook goes on
@@ -181,6 +189,7 @@ def _work(parameters, made_by, wait=120.):
     folder = Path(parameters["out"])
     if not (folder.parent/"sweep.json").is_file(): return dict(outcome="failed", error=f"the worker on {platform.node()} does not see {folder.parent}; a sweep's folder must be on a disk that all workers share", seconds=0.)
     if version("droughtal") != made_by: return dict(outcome="failed", error=f"the worker on {platform.node()} has droughtal {version('droughtal')}, the sweep was planned with {made_by}", seconds=0.)
+    if run_state(folder)["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
     try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
@@ -191,7 +200,9 @@ def _work(parameters, made_by, wait=120.):
 
 def _note(folder, attempt, ended=None):
     "Add an attempt to the folder's list, or how it ended."
-    before = [a for a in read_json(folder/"launch.json", []) if (a["started"], a["pid"]) != (attempt["started"], attempt["pid"])]
+    try: attempts = read_json(folder/"launch.json", [])
+    except ValueError: attempts = []  # damaged: begun anew
+    before = [a for a in attempts if (a["started"], a["pid"]) != (attempt["started"], attempt["pid"])]
     write_json(folder/"launch.json", before + [attempt | (ended or {})])
 
 # %% ../nbs/86_sweep.ipynb #886d8780
@@ -244,7 +255,9 @@ class _Display:
         self.ended += 1
         how = {"done": f"{ended['seconds']:.0f} s", "interrupted": "interrupted"}.get(ended["outcome"]) or f"failed: {ended['error']}"
         if self.bars: self.bars.update(self.all, completed=self.ended)
-        (self.bars.console.print if self.bars else self.say)(f"  run {self.ended} of {self.n}: {name}, {how}")
+        line = f"  run {self.ended} of {self.n}: {name}, {how}"
+        if self.bars: self.bars.console.print(line, markup=False, highlight=False)
+        else: self.say(line)
 
     def close(self):
         if self.bars: self.bars.stop()
@@ -269,16 +282,19 @@ class SweepReport:
 def _check_done(name, config):
     "Refuse a finished run with other parameters under the same name."
     from droughtal.experiment import FREE_TO_CHANGE
-    old = yaml.safe_load((Path(config.out)/"params.yaml").read_text())
-    differs = [k for k, v in vars(config).items() if k not in FREE_TO_CHANGE - {"rounds", "stop_early"} | {"data"} and old.get(k) != v]
+    old = yaml.safe_load((Path(config.out)/"params.yaml").read_text()) or {}
+    differs = [k for k, v in vars(config).items() if k not in FREE_TO_CHANGE - {"rounds", "stop_early"} | {"data"} and old.get(k, v) != v]
     if differs: raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../nbs/86_sweep.ipynb #9cec3f93
-def _submit(client, runs, resources):
-    "Hand all runs to the scheduler, in order."
-    task = f"droughtal-{time.time_ns()}"
-    return {client.submit(_work, whole_parameters(c), version("droughtal"), key=(task, name), priority=-i, resources=resources, retries=0, pure=False): name
-            for i, (name, c) in enumerate(runs.items())}
+def _slots(client, resources):
+    "How many runs the workers that are there can do at once."
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return sum(min([w["nthreads"], *(int(w["resources"].get(r, 0) / n) for r, n in (resources or {}).items())]) for w in workers)
+
+def _submit(client, task, name, config, resources):
+    "Hand a run to the scheduler."
+    return client.submit(_work, whole_parameters(config), version("droughtal"), key=(task, name), resources=resources, retries=0, pure=False)
 
 def _outcome(future, folder):
     "How a run ended, from its task; what killed its workers is noted in its folder."
@@ -288,16 +304,19 @@ def _outcome(future, folder):
     _note(folder, dict(started=time.time(), pid=None), ended)
     return ended
 
-def _follow(futures, runs, show):
-    "Yield each run's end, showing the others meanwhile."
+def _follow(client, runs, pending, resources, show, say):
+    "Keep as many runs in `pending` as there is room for, and yield each one's end with the room; an ended run is let go of, so that nobody can ask for it again."
     from distributed import wait
-    pending = dict(futures)
-    while pending:
-        try: wait(list(pending), timeout=.5, return_when="FIRST_COMPLETED")
+    task, waiting, told = f"droughtal-{time.time_ns()}", list(runs), time.time()
+    while pending or waiting:
+        room = _slots(client, resources)
+        for name in [waiting.pop(0) for _ in range(min(len(waiting), room - len(pending)))]: pending[_submit(client, task, name, runs[name], resources)] = name
+        if not room and time.time() > told + 20: told = time.time(); say(f"waiting for a worker{' that offers ' + ', '.join(f'{k}={v:g}' for k, v in resources.items()) if resources else ''}")
+        try: wait(list(pending), timeout=.5, return_when="FIRST_COMPLETED") if pending else time.sleep(.5)
         except TimeoutError: pass
         for future in [f for f in pending if f.done()]:
             name = pending.pop(future)
-            ended = _outcome(future, Path(runs[name].out)); show.end(name, ended); yield ended
+            ended = _outcome(future, Path(runs[name].out)); future.release(); show.end(name, ended); yield ended, room
         if show.bars: show.running({n: s for n in pending.values() if (s := run_state(runs[n].out))["state"] == "running"})
 
 def _stop(client, futures, runs, patience=60.):
@@ -321,13 +340,13 @@ def _sigterm_is_ctrl_c():
 
 def _run_all(client, todo, resources, show, before):
     "Run what is to do; seconds that the runs took, and how many ran at once."
-    futures = _submit(client, todo, resources)
-    try: busy = sum(e["seconds"] for e in _follow(futures, todo, show))
-    except KeyboardInterrupt:
+    pending, busy, slots = {}, 0., 1
+    try:
+        for ended, room in _follow(client, todo, pending, resources, show, before): busy, slots = busy + ended["seconds"], max(slots, room)
+    except BaseException:
         before("stopping: waiting for the running notebooks to let go")
-        _stop(client, futures, todo); raise
-    threads = client.nthreads().values()
-    return busy, max(1, sum(threads))
+        _stop(client, pending, todo); raise
+    return busy, slots
 
 def run_sweep(
     runs: dict,  # name to parameters, from `plan`; all in one folder
@@ -340,6 +359,8 @@ def run_sweep(
 ) -> SweepReport:
     "Do all runs that are not done yet; raises `ParameterError` before any work, and `KeyboardInterrupt` after stopping cleanly."
     out, start = Path(next(iter(runs.values())).out).parent, time.time()
+    if workers < 0: raise ParameterError(f"workers: at least 0, got {workers}")
+    if resources and not scheduler and client is None: raise ParameterError("resources: workers on this machine offer none; name a scheduler whose workers do")
     try: out.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
     try:
@@ -388,6 +409,7 @@ def status_table(
     height: int = 0,  # rows to show at most; 0 for all
 ):  # rich table
     "The state of each run of a sweep, as a table for a terminal; raises what `sweep_status` raises."
+    from rich.markup import escape
     from rich.table import Table
     runs = sweep_status(out)
     counts, shown = runs.state.value_counts(), runs
@@ -397,7 +419,7 @@ def status_table(
     table = Table(title=f"{out}: " + ", ".join(f"{counts[s]} {s}" for s in _STATE_STYLE if s in counts), title_justify="left", box=None, pad_edge=False)
     for name, justify in dict(run="left", state="left", round="right", labels="right", elapsed="right", what="left").items(): table.add_column(name, justify=justify, overflow="fold")
     for name, r in shown.iterrows():
-        table.add_row(name, r.state, _of(r["round"], r.rounds), _of(r.labels, None), _clock(r.seconds), r.error or r.phase or "", style=_STATE_STYLE[r.state])
+        table.add_row(name, r.state, _of(r["round"], r.rounds), _of(r.labels, None), _clock(r.seconds), escape(r.error or r.phase or ""), style=_STATE_STYLE[r.state])
     if len(shown) < len(runs): table.add_row(f"… and {len(runs) - len(shown)} more", style="dim")
     return table
 
@@ -408,8 +430,8 @@ def show_status(
     "Show the state of a sweep; raises what `sweep_status` raises."
     from rich.console import Console
     from rich.live import Live
-    console, waiting = Console(width=None if Console().is_terminal else 160), lambda: set(sweep_status(out).state) & {"running", "queued"}
-    if watch is None: watch = console.is_terminal and "running" in waiting()
+    console, waiting = Console(width=None if Console().is_terminal else 160), lambda: set(sweep_status(out).state) & {"running", "queued"} and is_held(Path(out)/".sweep.lock")
+    if watch is None: watch = console.is_terminal and waiting()
     if not watch: console.print(status_table(out)); return
     table = lambda: status_table(out, max(4, console.height - 4))
     with Live(table(), console=console, auto_refresh=False) as live:

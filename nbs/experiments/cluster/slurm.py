@@ -18,7 +18,7 @@ if __name__ == "__main__":
         # a worker takes no new run when its time is nearly over; a run that is cut off goes on elsewhere after its last round
         worker_extra_args=["--resources", "GPU=1", "--lifetime", "420m", "--lifetime-stagger", "10m"])
     if "--show-job" in sys.argv: sys.exit(print(cluster.job_script()))
-    cluster.adapt(maximum_jobs=AT_MOST)
+    cluster.scale(jobs=AT_MOST)
     with Client(cluster) as client:
         report = run_sweep(plan(GRID, OUT), client=client, resources={"GPU": 1})
     tell_report(report)
