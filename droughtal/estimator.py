@@ -159,8 +159,12 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
         self.training_ = train_model(learn, epochs or self.epochs, self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
+        return self._fitted(valid_ids, valid_labels, self.n_fits_ + 1)
+
+    def _fitted(self, valid_ids, valid_labels, n_fits):
+        "Note what the model, new now, was fitted on; what was scored with the one before is forgotten."
         self.validation_ = (np.asarray(valid_ids, np.int64), np.asarray(valid_labels, np.int64))
-        self.classes_, self.n_fits_ = np.arange(self.chips.n_classes), self.n_fits_ + 1
+        self.classes_, self.n_fits_ = np.arange(self.chips.n_classes), n_fits
         self._forget()
         return self
 
@@ -172,11 +176,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         "Put the classifier into the state it had after `n_fits` fits; `n_fits=0` and the model's own initial state make one that can score before any label."
         self.model_ = self._initial_model()
         self.model_.load_state_dict(state)
-        valid_ids, valid_labels = validation if validation is not None else ((), ())
-        self.validation_ = (np.asarray(valid_ids, np.int64), np.asarray(valid_labels, np.int64))
-        self.classes_, self.n_fits_ = np.arange(self.chips.n_classes), n_fits
-        self._forget()
-        return self
+        return self._fitted(*(validation if validation is not None else ((), ())), n_fits)
 
     def _body_pass(self, X, stages):
         body = self.model_.body

@@ -29,7 +29,7 @@ from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from sklearn.base import clone
 
-from .config import ExperimentConfig, ParameterError, TrainingConfig
+from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
@@ -125,7 +125,7 @@ def environment(
 
 # %% ../nbs/80_experiment.ipynb #e160c117
 LOCK_SECONDS = 2  # how long to wait for a folder in use
-FREE_TO_CHANGE = {"out", "resume", "rounds", "stop_early", "device", "threads", "wandb", "wandb_project", "wandb_group"}  # parameters that a resumed run may change
+FREE_TO_CHANGE = {*MACHINE_PARAMETERS, "rounds", "stop_early"}  # parameters that a resumed run may change
 
 def _read_round(file):
     try: return json.loads(file.read_text())

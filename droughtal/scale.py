@@ -26,7 +26,7 @@ from fastcore.basics import patch
 from .data import Chips, _map_images
 from .learner import mc_probs, pool_features, run_layers
 from .store import StoreError, progress_bar
-from .strategies.core import Strategy, _lacking, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
+from .strategies.core import Strategy, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
 from .strategies.registry import get_strategy
 
 # %% ../nbs/84_scale.ipynb #6a7cbc75
@@ -208,10 +208,7 @@ def in_parts(
 
 def _find(strategy, learner):
     learner.estimator._check_fitted()
-    dropout, validation = getattr(learner.estimator, "dropout", 0), len(learner.estimator.validation_[0])
-    if not isinstance(strategy, Strategy): return get_strategy(strategy, dropout, validation)
-    if lacking := _lacking(strategy, dropout, validation): raise ValueError(f"{lacking[0]}: strategy {strategy.name!r} needs {lacking[1]}")
-    return strategy
+    return get_strategy(strategy, getattr(learner.estimator, "dropout", 0), len(learner.estimator.validation_[0]))
 
 def _score_of(strategy, options):
     "The score of a part of the pool, to be sent to workers."

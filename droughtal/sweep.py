@@ -27,7 +27,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from .config import PRESETS, ExperimentConfig, ParameterError, make_config
+from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, make_config
 from .files import Timeout, hold, is_held, read_json, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 
@@ -109,8 +109,7 @@ def _fingerprint(data):
 
 def _setting(config, fingerprint):
     "The parameters besides strategy and seed that can change what a run finds."
-    from droughtal.experiment import FREE_TO_CHANGE
-    machine = FREE_TO_CHANGE - {"rounds", "stop_early"} | {"strategy", "seed", "data"}
+    machine = MACHINE_PARAMETERS | {"strategy", "seed", "data"}
     return dict(data=fingerprint) | {f.name: v for f in fields(config) if f.name not in machine and (v := getattr(config, f.name)) != f.default}
 
 def run_name(
@@ -195,8 +194,9 @@ def _work(parameters, made_by, wait=120.):
     try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
     except KeyboardInterrupt: ended = dict(outcome="interrupted")
     except Exception as e: ended = dict(outcome="failed", error=f"{type(e).__name__}: {e}" if type(e).__name__ not in ("ParameterError", "NotebookError") else str(e))
-    _note(folder, attempt, ended | dict(seconds=time.time() - attempt["started"]))
-    return ended | dict(seconds=time.time() - attempt["started"])
+    ended["seconds"] = time.time() - attempt["started"]
+    _note(folder, attempt, ended)
+    return ended
 
 def _note(folder, attempt, ended=None):
     "Add an attempt to the folder's list, or how it ended."
@@ -279,11 +279,10 @@ class SweepReport:
     def overhead(self):  # share of the wall time that is not the runs' own; NaN if nothing was run
         return 1 - self.busy / self.slots / self.seconds if self.busy else float("nan")
 
-def _check_done(name, config):
+def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
-    from droughtal.experiment import FREE_TO_CHANGE
     old = yaml.safe_load((Path(config.out)/"params.yaml").read_text()) or {}
-    differs = [k for k, v in vars(config).items() if k not in FREE_TO_CHANGE - {"rounds", "stop_early"} | {"data"} and old.get(k, v) != v]
+    differs = [k for k, v in vars(config).items() if k not in MACHINE_PARAMETERS | {"data"} and old.get(k, v) != v]
     if differs: raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../nbs/86_sweep.ipynb #9cec3f93
@@ -367,7 +366,7 @@ def run_sweep(
         with hold(out/".sweep.lock"):
             states = {n: run_state(c.out)["state"] for n, c in runs.items()}
             for n, c in runs.items():
-                if states[n] == "done": _check_done(n, c)
+                if states[n] == "done": _check_done(c)
             _write_plan(out, runs)
             todo = {n: c for n, c in runs.items() if states[n] != "done"}
             say(f"{len(runs)} runs, {len(runs) - len(todo)} of them done before, in {out}")

@@ -235,14 +235,14 @@ def _lacking(strategy, dropout, validation):
     if "validation" in strategy.needs and validation == 0: return "validation", "validation rows, whose labels it learns from; set validation above 0"
 
 def get_strategy(
-    name: str,  # name in the registry, or an alias
+    name,  # name in the registry, or an alias; or a `Strategy`
     dropout: float = 0.,  # dropout probability of the model it shall work on
     validation: int = None,  # validation rows it will find; None if that is not known yet
 ) -> Strategy:  # the strategy
     "Find a strategy; raises `UnknownStrategy` with the names there are, or `ValueError` if the model or the rows cannot serve it."
-    strategy = strategies.get(aliases.get(name, name))
+    strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name))
     if strategy is None: raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted(strategies))}")
-    if lacking := _lacking(strategy, dropout, validation): raise ValueError(f"{lacking[0]}: strategy {name!r} needs {lacking[1]}")
+    if lacking := _lacking(strategy, dropout, validation): raise ValueError(f"{lacking[0]}: strategy {getattr(name, 'name', name)!r} needs {lacking[1]}")
     return strategy
 
 def check_options(
