@@ -73,11 +73,11 @@ def _strategy(name, dropout=.5, validation=None):
     try: return get_strategy(name, dropout, validation)
     except ValueError as e: raise ParameterError(str(e)) from None
 
-# %% ../nbs/75_config.ipynb #3db3d45f
+# %% ../nbs/75_config.ipynb #8a39f8ee
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
-    data: str = param("simulated", "HDF5 file made by `droughtal data convert`; or a built-in set: simulated, digits")
+    data: str = param("simulated", "HDF5 file made by `droughtal data convert`; or a built-in set: simulated, simulated-6000, digits")
     seed: int = param(0, "decides splits, initial weights, order of batches, dropout and ties", 0)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all in the file")
     crop: int = param(15, "keep the central square of this side in px; 0 keeps all", 0)
@@ -176,7 +176,7 @@ def read_options(
     if wrong: raise ValueError(wrong if any(name in wrong for name in options) else f"{text}: {wrong}")
     return options
 
-# %% ../nbs/75_config.ipynb #74c1db88
+# %% ../nbs/75_config.ipynb #9f5ee549
 @dataclass
 class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` on creation."
@@ -199,6 +199,8 @@ class ExperimentConfig(TrainingConfig):
     only_new: bool = param(False, "train each round on the newly labelled rows alone")
     warm_start: bool = param(False, "continue from the last round's weights; otherwise start from the same initial weights each round")
     mc_samples: int = param(20, "Monte-Carlo dropout samples for strategies that need them", 1)
+    describe: int = param(0, "rows of each query, of the pool and of the labelled rows, on which it is noted how doubtful and how new the queried ones are; 0 for none", 0)
+    repeats: int = param(0, "further trainings on the last round's labels, with other weights and batches: what they differ by is the noise of training", 0)
 
     @property
     def name(self): return self.strategy
@@ -210,6 +212,7 @@ class ExperimentConfig(TrainingConfig):
             raise ParameterError(f"init: {self.init} needs {', '.join(sorted(missing))}, which there is not before the first label; choose one of {', '.join(_init_names())}")
         self.options("strategy"), self.options("init")
         if self.only_new and self.query < 2: raise ParameterError("query: at least 2 with only_new, since BatchNorm cannot learn from a single row")
+        if self.repeats and (self.warm_start or self.only_new): raise ParameterError("repeats: needs trainings from scratch on all labels; set warm_start and only_new to False")
         self.criteria()
 
 # %% ../nbs/75_config.ipynb #23885d9f
@@ -242,11 +245,13 @@ def parameter_table(
     rows = [dict(name=f.name, default=repr(f.default), type=type(f.default).__name__, meaning=f.metadata["help"]) for f in fields(config)]
     return pd.DataFrame(rows).set_index("name")
 
-# %% ../nbs/75_config.ipynb #1cda6f84
+# %% ../nbs/75_config.ipynb #ff959d98
 PRESETS = {
     "smoke": {},
     "low-budget": dict(arch="resnet18", crop=33, initial=200, query=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
     "mid-budget": dict(arch="resnet18", crop=0, initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
+    "paper": dict(data="simulated-6000", crop=15, initial=80, query=60, rounds=6, validation=50, epochs=15, epochs_first=15, batch_size=32, describe=200, repeats=1),
+    "paper-digits": dict(data="digits", crop=0, size=16, initial=40, query=40, rounds=5, validation=40, epochs=15, epochs_first=15, batch_size=32, augment=False, describe=200, repeats=1),
     "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", fine_tune=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
                           schedule="constant", augment=False, initial=20000, query=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
                           warm_start=True, strategy="margin"),

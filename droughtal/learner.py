@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'split_params', 'make_learner', 'KeepBest', 'TrainingDiverged', 'seeded', 'train_model', 'evaluating',
-           'ChannelMeans', 'pool_features', 'run_layers', 'head_logits', 'mc_probs', 'expected_calibration_error',
-           'compute_metrics']
+           'ChannelMeans', 'pool_features', 'run_layers', 'head_logits', 'mc_probs', 'confidence_bins',
+           'expected_calibration_error', 'compute_metrics']
 
 # %% ../nbs/60_learner.ipynb #c1018ebb
 import warnings
@@ -215,18 +215,28 @@ def mc_probs(
         for d in drops: d.mask = None
     return out
 
-# %% ../nbs/60_learner.ipynb #1d7e1353
+# %% ../nbs/60_learner.ipynb #ec2cc3b8
+def confidence_bins(
+    probs,  # predicted probabilities (n, K)
+    labels,  # true classes (n,)
+    n_bins: int = 15,  # equal-width bins of confidence
+) -> dict:  # n (rows), right (rows that are right) and confidence (mean, NaN without rows), a list each, an entry a bin
+    "Sort predictions into bins of confidence: all that a reliability diagram shows."
+    probs, labels = np.asarray(probs, np.float64), np.asarray(labels)
+    confidence, right = probs.max(1), probs.argmax(1) == labels
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    n = np.bincount(bins, minlength=n_bins)
+    total = np.bincount(bins, weights=confidence, minlength=n_bins)
+    return dict(n=n.tolist(), right=np.bincount(bins, weights=right, minlength=n_bins).astype(int).tolist(), confidence=np.divide(total, n, out=np.full(n_bins, np.nan), where=n > 0).tolist())
+
 def expected_calibration_error(
     probs,  # predicted probabilities (n, K)
     labels,  # true classes (n,)
     n_bins: int = 15,  # equal-width bins of confidence
 ) -> float:  # 0..1
     "Mean gap between confidence and accuracy, weighted by bin size (Guo et al. 2017, equation 3)."
-    probs, labels = np.asarray(probs, np.float64), np.asarray(labels)
-    confidence, right = probs.max(1), probs.argmax(1) == labels
-    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    b = {k: np.array(v) for k, v in confidence_bins(probs, labels, n_bins).items()}
+    return float(np.abs(b["right"] - b["n"] * np.nan_to_num(b["confidence"])).sum() / b["n"].sum())
 
 # %% ../nbs/60_learner.ipynb #c6cf773f
 def compute_metrics(

@@ -76,7 +76,7 @@ def read_grid(
     if not isinstance(grid, dict): raise ParameterError(f"grid: {file} holds no mapping of parameters to values, such as `seed: 0-4`")
     return grid
 
-# %% ../nbs/86_sweep.ipynb #6c00f19a
+# %% ../nbs/86_sweep.ipynb #3133c37c
 FIELD = ["random", "margin", "entropy", "bald", "power_bald", "batchbald", "coreset", "typiclust", "probcover", "badge", "cluster_margin", "contrastive"]  # what comparisons of the field run
 EARLIER = ["random", "uncertainty", "margin", "ratio", "entropy", "max_entropy", "bald", "mean_std", "variation_ratios", "mc_uncertainty", "mc_margin", "mc_ratio", "mc_entropy",
            "hdbscan_glosh", "outliers_mean", "outliers_max", "outliers_mean_uncertainty", "outliers_mean_entropy", "active_transfer_learning", "discriminative"]  # the earlier comparison's
@@ -84,6 +84,8 @@ EARLIER = ["random", "uncertainty", "margin", "ratio", "entropy", "max_entropy",
 SWEEPS = {
     "smoke": dict(preset="smoke"),
     "demo": dict(preset="smoke", strategy=["random", "margin", "bald", "coreset"], seed=[0, 1, 2], initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3),
+    "paper": dict(preset="paper", strategy=FIELD, seed=[*range(5)]),
+    "paper-digits": dict(preset="paper-digits", strategy=FIELD, seed=[*range(5)]),
     "low-budget": dict(preset="low-budget", strategy=FIELD, seed=[*range(5)]),
     "mid-budget": dict(preset="mid-budget", strategy=FIELD, seed=[*range(5)]),
     "protocol-2021": dict(preset="protocol-2021", strategy=EARLIER, seed=[*range(5)], validation=1000),
