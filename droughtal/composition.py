@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Picks', 'read_picks', 'shares', 'class_traits', 'share_gaps', 'flag_traits', 'noise_trait', 'error_size',
-           'chance_overlap', 'overlap', 'reliability']
+           'chance_overlap', 'overlap', 'read_rounds', 'descriptions', 'reliability_of', 'reliability']
 
-# %% ../nbs/93_composition.ipynb #e90045dc
+# %% ../nbs/93_composition.ipynb #291405c3
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +17,7 @@ from scipy import stats
 
 from .analysis import _read, collect, one_setting, t_interval
 from .data import Chips, split_ids
+from .learner import confidence_bins
 
 # %% ../nbs/93_composition.ipynb #f32cfc5c
 @dataclass
@@ -152,16 +153,38 @@ def overlap(
                 rows.append((setting, seed, r, a, b, len(p), len(p & q) / len(p | q), *chance))
     return pd.DataFrame(rows, columns=["setting", "seed", "round", "a", "b", "bought", "jaccard", "chance", "low", "high"])
 
-# %% ../nbs/93_composition.ipynb #8748a653
+# %% ../nbs/93_composition.ipynb #d9eba595
+def read_rounds(
+    run,  # a run's folder
+) -> list:  # its rounds' records, in order
+    "All that the record of a run holds; raises `ValueError` for a damaged file."
+    return [_read(file) for file in sorted((Path(run)/"rounds").glob("*.json"))]
+
+def descriptions(
+    table: pd.DataFrame,  # from `analysis.collect`
+) -> pd.DataFrame:  # columns strategy, seed, setting, round, doubt (0 to 1), pool_doubt, novelty (distance to the labelled rows over that of the pool's rows)
+    "How doubtful and how new each query was; raises `ValueError` if no run noted it."
+    runs, rows = table.groupby("run")[["strategy", "seed", "setting"]].first(), []
+    for run, about in runs.iterrows():
+        for r in read_rounds(run):
+            if d := r.get("described"): rows.append((*about, r["round"], d["queried_doubt"], d["pool_doubt"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
+    if not rows: raise ValueError("table: no run described its queries; run with describe=200")
+    return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_doubt", "novelty"])
+
+# %% ../nbs/93_composition.ipynb #78f66559
+def reliability_of(
+    several,  # what `learner.confidence_bins` gives, one or a list; those of a list are added up
+) -> pd.DataFrame:  # a row a bin that is not empty: n, confidence and accuracy (means), low and high (Wilson's 95 % interval of the accuracy)
+    "Data of a reliability diagram from bins (Guo et al. 2017)."
+    table = pd.concat([pd.DataFrame(b).rename_axis("bin").astype(float) for b in ([several] if isinstance(several, dict) else several)])
+    found = table.assign(confidence=table.confidence.fillna(0) * table.n).groupby("bin").sum().query("n > 0").astype(dict(n=int, right=int))
+    ends = [stats.binomtest(k, n).proportion_ci(.95, "wilson") for k, n in zip(found.right, found.n)]
+    return pd.DataFrame(dict(n=found.n, confidence=found.confidence / found.n, accuracy=found.right / found.n, low=[e.low for e in ends], high=[e.high for e in ends]), found.index)
+
 def reliability(
     probs,  # predicted probabilities (n, K), rows sum to 1
     labels,  # true classes (n,), int
     bins: int = 15,  # equal-width bins of confidence
-) -> pd.DataFrame:  # a row a bin that is not empty: n, confidence and accuracy (means), low and high (Wilson's 95 % interval of the accuracy)
-    "Data of a reliability diagram (Guo et al. 2017)."
-    probs, labels = np.asarray(probs, float), np.asarray(labels)
-    confidence, right = probs.max(1), probs.argmax(1) == labels
-    at = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    found = pd.DataFrame(dict(bin=at, confidence=confidence, accuracy=right)).groupby("bin").agg(n=("accuracy", "size"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean"))
-    ends = [stats.binomtest(round(a * n), int(n)).proportion_ci(.95, "wilson") for a, n in zip(found.accuracy, found.n)]
-    return found.assign(low=[e.low for e in ends], high=[e.high for e in ends])
+) -> pd.DataFrame:  # as `reliability_of`
+    "Data of a reliability diagram from predictions."
+    return reliability_of(confidence_bins(probs, labels, bins))

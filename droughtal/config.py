@@ -73,7 +73,7 @@ def _strategy(name, dropout=.5, validation=None):
     try: return get_strategy(name, dropout, validation)
     except ValueError as e: raise ParameterError(str(e)) from None
 
-# %% ../nbs/75_config.ipynb #8a39f8ee
+# %% ../nbs/75_config.ipynb #92ea7226
 @dataclass
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
@@ -82,7 +82,7 @@ class TrainingConfig:
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all in the file")
     crop: int = param(15, "keep the central square of this side in px; 0 keeps all", 0)
     size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
-    arch: str = param("resnet10", "ResNet of torchvision, or resnet10", choices=_archs)
+    arch: str = param("resnet10", "ResNet of torchvision, resnet10 or resnet10_narrow", choices=_archs)
     pretrained: str = param("none", "initial weights: none, imagenet, the path of a file; or simclr, in active learning: trained without labels on the rows that can be queried")
     fine_tune: bool = param(True, "let pretrained layers learn slower than the head, down to lr/100; without pretrained weights it changes nothing")
     dropout: float = param(0.5, "dropout probability of the head, below 1; 0 for a linear head", 0, 0.99)
@@ -245,13 +245,13 @@ def parameter_table(
     rows = [dict(name=f.name, default=repr(f.default), type=type(f.default).__name__, meaning=f.metadata["help"]) for f in fields(config)]
     return pd.DataFrame(rows).set_index("name")
 
-# %% ../nbs/75_config.ipynb #ff959d98
+# %% ../nbs/75_config.ipynb #a7d03055
 PRESETS = {
     "smoke": {},
     "low-budget": dict(arch="resnet18", crop=33, initial=200, query=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
     "mid-budget": dict(arch="resnet18", crop=0, initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
-    "paper": dict(data="simulated-6000", crop=15, initial=80, query=60, rounds=6, validation=50, epochs=15, epochs_first=15, batch_size=32, describe=200, repeats=1),
-    "paper-digits": dict(data="digits", crop=0, size=16, initial=40, query=40, rounds=5, validation=40, epochs=15, epochs_first=15, batch_size=32, augment=False, describe=200, repeats=1),
+    "paper": dict(data="simulated-6000", arch="resnet10_narrow", crop=15, initial=80, query=60, rounds=6, validation=50, epochs=15, epochs_first=15, batch_size=32, describe=200, repeats=1),
+    "paper-digits": dict(data="digits", arch="resnet10_narrow", crop=0, size=16, initial=40, query=40, rounds=5, validation=40, epochs=15, epochs_first=15, batch_size=32, augment=False, describe=200, repeats=1),
     "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", fine_tune=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
                           schedule="constant", augment=False, initial=20000, query=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
                           warm_start=True, strategy="margin"),

@@ -42,9 +42,17 @@ class Prepare(nn.Module):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=self.size < x.shape[-1])
         return x
 
-# %% ../nbs/50_model.ipynb #6c440c18
+# %% ../nbs/50_model.ipynb #4f6003a2
+class _Narrow(ResNet):
+    "A ResNet with half as many channels in each stage."
+    def _make_layer(self, block, planes, *args, **kwargs): return super()._make_layer(block, planes // 2, *args, **kwargs)
+    def __init__(self, block, layers):
+        super().__init__(block, layers)
+        self.fc = nn.Linear(256 * block.expansion, self.fc.out_features)
+
 ARCHS = dict(
     resnet10=partial(ResNet, BasicBlock, [1, 1, 1, 1]),
+    resnet10_narrow=partial(_Narrow, BasicBlock, [1, 1, 1, 1]),
     **{name: partial(tvm.get_model, name, weights=None) for name in tvm.list_models(module=tvm, include=["resnet*", "resnext*", "wide_resnet*"])},
 )
 
