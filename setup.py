@@ -25,7 +25,7 @@ setup(
     package_dir={f"{lib}.notebooks": notebooks},
     package_data={f"{lib}.notebooks": ["*.ipynb", "cluster/*"]},
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split()},
+    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "paper")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{lib}={lib}._modidx:d"],

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'sweep_app', 'OnError', 'main', 'data_simulate', 'data_download', 'data_convert', 'data_info',
-           'data_verify', 'sweep_status', 'collect_runs', 'demo', 'list_strategies']
+           'data_verify', 'sweep_status', 'collect_runs', 'report', 'paper', 'demo', 'list_strategies']
 
 # %% ../nbs/99_cli.ipynb #f289bae8
 import inspect
@@ -215,6 +215,33 @@ def collect_runs(
 ):
     "Gather all finished runs below a folder into one table: strategy, seed, parameters that vary, labels, metric, value."
     print(_write_table(folder, out or folder/"results.parquet"))
+
+# %% ../nbs/99_cli.ipynb #7258024c
+_Manuscript = Annotated[Path, typer.Option("--paper", metavar="FILE.qmd", help="The manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made.")]
+
+@app.command("report")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of a sweep.")],
+    figures: Annotated[Optional[Path], typer.Option(help="Folder for figures, tables and numbers [default: `figures` beside the manuscript].")] = None,
+    manuscript: _Manuscript = Path("paper/paper.qmd"),
+    name: Annotated[str, typer.Option(help="What the data are called: simulated, digits, benchmark; empty to tell from the runs.")] = "",
+    metric: Annotated[str, typer.Option(help="Metric to compare.")] = "accuracy",
+    baseline: Annotated[str, typer.Option(help="Strategy that others are compared with.")] = "random",
+    margin: Annotated[float, typer.Option(min=1e-9, help="Largest difference that does not matter, in the metric's unit.")] = .01,
+    data: Annotated[str, typer.Option(metavar="FILE.h5", help="The runs' data, if the file has moved.")] = "",
+):
+    "Make every figure, table and number of a write-up from a sweep's folder, then the paper as HTML and PDF."
+    from droughtal.paper import make_report
+    made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), name=name, metric=metric, baseline=baseline, margin=margin, data=data)
+    for file in made.values(): print(file)
+
+@app.command("paper")
+def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):
+    "Set the paper as HTML and PDF from the figures and numbers that are there."
+    from droughtal.paper import render, write_numbers
+    if not manuscript.is_file(): raise ParameterError(f"paper: no file {manuscript}; run this in a checkout, or say --paper FILE.qmd")
+    write_numbers(manuscript.parent/"figures")
+    for file in render(manuscript).values(): print(file)
 
 # %% ../nbs/99_cli.ipynb #140f32b2
 @app.command("demo")

@@ -396,7 +396,7 @@ def tost(
     p = max(stats.t.sf((mean + margin) / se, len(d) - 1), stats.t.sf((margin - mean) / se, len(d) - 1)) if se > 0 else np.nan
     return dict(mean=mean, low=low, high=high, p=float(p))
 
-# %% ../nbs/91_statistics.ipynb #d288b79e
+# %% ../nbs/91_statistics.ipynb #e278086c
 def power(
     gap: float,  # true difference, in the metric's unit
     sd: float,  # standard deviation of paired differences
@@ -417,6 +417,7 @@ def seeds_needed(
     if gap == 0: raise ValueError("gap: 0 cannot be found with any number of seeds")
     if sd == 0: return 2
     n = max(2, int(np.ceil(((stats.norm.isf(alpha / 2) + stats.norm.ppf(target)) * sd / gap) ** 2)))  # enough, were the sd known
+    if n > 10**6: return n  # t and normal distribution are the same by then
     while power(gap, sd, n, alpha) < target: n += 1
     while n > 2 and power(gap, sd, n - 1, alpha) >= target: n -= 1
     return n
@@ -471,7 +472,7 @@ class Ranking:
     def __str__(self): return "\n".join(self.sentences)
     def _repr_markdown_(self): return "\n".join(f"- {s}" for s in self.sentences)
 
-# %% ../nbs/91_statistics.ipynb #9633b2cd
+# %% ../nbs/91_statistics.ipynb #aae9d927
 def _count(n, what): return f"{int(n):,} {what}{'' if n == 1 else 's'}"
 def _number(v, digits=3): return f"{v:+.{digits}f}"
 def _gap(r): return f"{_number(r.gap)}, 95 % interval {_number(r.low)} to {_number(r.high)}, {_count(r.seeds, 'seed')}"
@@ -491,7 +492,7 @@ def _tell_group(group, pairs, alpha, target, margin, blocks):
     if judged.empty:
         return f"{_names(group)} cannot be compared: {'their differences are the same in every seed' if (inside.seeds > 1).any() else 'too few seeds in common'}"
     r = judged.loc[judged.gap.idxmax()]
-    more = f"; were it the truth, {_count(seeds_needed(r.gap, r.sd, target, alpha), 'seed')} would be needed to show it with {target:.0%} power" if r.gap > 0 else ""
+    more = f"; were it the truth, {_count(seeds_needed(r.gap, r.sd, target, alpha), 'seed')} would be needed to show it with {target:.0%} power" if round(r.gap, 12) > 0 else ""
     said = f"{_names(group)} cannot be told apart: the widest gap is {r.better} over {r.other} ({_gap(r)}){more}"
     if margin is None: return said
     p = [tost((blocks[a] - blocks[b]).dropna(), margin, alpha)["p"] for a, b in zip(inside.better, inside.other) if (blocks[a] - blocks[b]).count() > 1]
