@@ -70,7 +70,7 @@ def query_costs(
     rows = [dict(strategy=s, seeds=len(v)) | parts(("accuracy", "low", "high"), area[s].dropna()) | parts(("seconds", "seconds_low", "seconds_high"), v) for s, v in seconds.items()]
     return pd.DataFrame(rows).assign(seconds_low=lambda d: d.seconds_low.clip(lower=d.seconds / 10))
 
-# %% ../nbs/96_report.ipynb #339495e7
+# %% ../nbs/96_report.ipynb #dd933916
 def repeated_trainings(
     table: pd.DataFrame,  # from `analysis.collect`
     metric: str = "accuracy",  # metric
@@ -92,12 +92,12 @@ def noise_spreads(
     repeats, final = repeated_trainings(table, metric), score_blocks(table, metric, "final")
     floor = lambda groups, values: noise_floor(pd.DataFrame(dict(group=groups, value=values)))
     found = {}
-    if len(repeats): f = noise_floor(repeats); found["trainings on the same labels"] = (f.sd, f.low, f.high, len(repeats))
+    if len(repeats): f = noise_floor(repeats); found["same labels"] = (f.sd, f.low, f.high, len(repeats))
     own = final[baseline].dropna()
     if len(own) > 1: f = floor(0, own.to_numpy()); found[f"seeds of {baseline}"] = (f.sd, f.low, f.high, len(own))
     gaps = final.sub(final[baseline], axis=0).drop(columns=baseline).melt().dropna()
-    if gaps.groupby("strategy").size().max() > 1: f = floor(gaps.strategy.to_numpy(), gaps.value.to_numpy()); found["paired differences between strategies"] = (f.sd, f.low, f.high, len(gaps))
-    return {k: tuple(map(float, v)) for k, v in found.items()}
+    if gaps.groupby("strategy").size().max() > 1: f = floor(gaps.strategy.to_numpy(), gaps.value.to_numpy()); found["paired differences"] = (f.sd, f.low, f.high, len(gaps))
+    return {k: (*map(float, v[:3]), int(v[3])) for k, v in found.items()}
 
 def reliability_by_strategy(
     table: pd.DataFrame,  # from `analysis.collect`
@@ -109,7 +109,7 @@ def reliability_by_strategy(
         if "bins" in (r := read_rounds(run)[round]): bins.setdefault(strategy, []).append(r["bins"])
     return {s: reliability_of(b) for s, b in bins.items()}
 
-# %% ../nbs/96_report.ipynb #64553a56
+# %% ../nbs/96_report.ipynb #787f3182
 def _rounded(value, digits=6):
     if isinstance(value, dict): return {str(k): _rounded(v, digits) for k, v in value.items()}
     if isinstance(value, (list, tuple)): return [_rounded(v, digits) for v in value]
@@ -143,7 +143,7 @@ def results(
     if baseline not in blocks: raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(blocks)}")
     pairs, ranking = pairwise(blocks, metric), rank_strategies(table, metric, "aubc", margin=margin)
     savings, spreads = label_savings(table, baseline, metric), noise_spreads(table, metric, baseline)
-    tests = paired_tests(table, baseline, metric, ["aubc", "final"])
+    tests = paired_tests(table, baseline, metric, ["aubc"])
     enough = blocks.shape[1] > 2 and len(blocks.dropna()) > 1
     ranks = average_ranks(blocks, metric) if enough else None
     return _rounded(dict(
@@ -151,7 +151,7 @@ def results(
         labels=dict(first=int(labels.min()), last=int(labels.max()), rounds=int(table["round"].max())), table=_main_table(table, metric, baseline, costs),
         ranking=dict(sentences=ranking.sentences, complete=ranking.complete), savings=dict(sentences=tell_savings(savings, baseline), rows=savings.reset_index().to_dict("records")),
         n_significant=int((pairs.p_holm < .05).sum()), n_pairs=len(pairs),
-        better_than_baseline=sorted(tests[(tests.score == "aubc") & (tests.p_t_holm < .05) & (tests.gain > 0)].strategy), worse_than_baseline=sorted(tests[(tests.score == "aubc") & (tests.p_t_holm < .05) & (tests.gain < 0)].strategy),
+        better_than_baseline=sorted(tests[(tests.p_t_holm < .05) & (tests.gain > 0)].strategy), worse_than_baseline=sorted(tests[(tests.p_t_holm < .05) & (tests.gain < 0)].strategy),
         friedman=dict(chi2=ranks.chi2, p=ranks.p, f=ranks.f, p_f=ranks.p_f, cd=ranks.cd, blocks=ranks.blocks) if ranks else None,
         noise={k: dict(zip(("sd", "low", "high", "n"), v)) for k, v in spreads.items()}, power=_power(pairs, baseline, len(blocks))))
 
