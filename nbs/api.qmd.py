@@ -1,0 +1,9 @@
+"""
+---
+title: Functions and classes
+description: Everything that the package exports, chapter by chapter
+---
+"""
+from droughtal.readme import api_text
+
+print(api_text())
