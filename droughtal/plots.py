@@ -43,7 +43,7 @@ def _axes(ax, width, height):
     ax.spines[["top", "right"]].set_visible(False); ax.grid(True, lw=.4, color="#dddddd"); ax.set_axisbelow(True); ax.tick_params(labelsize=7)
     return ax
 
-# %% ../nbs/92_plots.ipynb #ee01d09e
+# %% ../nbs/92_plots.ipynb #8a39c660
 def _lines(parts, width):
     "Statements joined by dots, in lines of at most `width` inches."
     most, lines = int(width * 72 / 3.85), [""]
@@ -60,9 +60,10 @@ def _say(where, *parts):
     fig = where.figure
     if len(fig.axes) > 1: return where.set_title(_lines(parts, where.get_position().width * fig.get_figwidth() * 1.1), fontsize=7.5, loc="left")
     title = where.set_title(_lines(parts, fig.get_figwidth() - .1), fontsize=7.5, loc="left")
-    for _ in range(2): fig.draw_without_rendering()  # twice, for the layout to settle: now it is known where the axes begin, and the title begins with the figure
-    at = where.get_position()
-    title.set_x((.05 / fig.get_figwidth() - at.x0) / at.width)
+    for _ in range(4):  # the title begins with the figure, but moving it moves the axes: until the layout settles
+        fig.draw_without_rendering()
+        at = where.get_position()
+        title.set_x((.05 / fig.get_figwidth() - at.x0) / at.width)
     return title
 
 def _is_simulated(table, simulated=None):

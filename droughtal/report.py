@@ -155,7 +155,7 @@ def results(
         friedman=dict(chi2=ranks.chi2, p=ranks.p, f=ranks.f, p_f=ranks.p_f, cd=ranks.cd, blocks=ranks.blocks) if ranks else None,
         noise={k: dict(zip(("sd", "low", "high", "n"), v)) for k, v in spreads.items()}, power=_power(pairs, baseline, len(blocks))))
 
-# %% ../nbs/96_report.ipynb #12c7544a
+# %% ../nbs/96_report.ipynb #560a5ab8
 def _interval(low, high, digits=3, sign=True): return "—" if low is None or high is None else f"{low:{'+' if sign else ''}.{digits}f} to {high:{'+' if sign else ''}.{digits}f}"
 
 def _listed(names):
@@ -167,7 +167,7 @@ def fill_template(
     **values,  # what it may use
 ) -> str:  # Markdown
     "Fill a template; raises `ValueError` naming a value that is not there."
-    env = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    env = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, comment_start_string="<#", comment_end_string="#>")
     env.filters.update(listed=_listed, f3=lambda v: "—" if v is None else f"{v:.3f}", g=lambda v: "—" if v is None else f"{v:.2g}", n=lambda v: f"{v:,.0f}", pp=lambda v: f"{100 * v:.1f}")
     env.globals["interval"] = _interval
     try: return env.from_string(text).render(**values)
