@@ -97,7 +97,7 @@ def write_numbers(
             noise=f"{r['noise']['same labels']['sd']:.3f}" if "same labels" in r["noise"] else "—")
     return write_whole(figures/"numbers.yml", "# Made by `droughtal report`. Do not edit.\n" + yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True))
 
-# %% ../nbs/97_paper.ipynb #ada074f2
+# %% ../nbs/97_paper.ipynb #a9f3fc41
 _STYLE = """<style>
 :root { color-scheme: light dark; }
 html { color: light-dark(#1a1a1a, #dddddd) !important; background: light-dark(#fdfdfd, #181a1b) !important; }
@@ -125,7 +125,7 @@ def _pandoc(text, to, folder, meta, head, *extra):
     front = {k: meta[k] for k in ("title", "subtitle", "author", "abstract", "bibliography") if k in meta}
     with tempfile.TemporaryDirectory() as private:
         (Path(private)/"head").write_text(head, encoding="utf-8")
-        command = [_tools()[0].get_pandoc_path(), "--from=markdown", f"--to={to}", "--citeproc", "--standalone", "--number-sections", "--fail-if-warnings", f"--include-in-header={private}/head", *extra]
+        command = [_tools()[0].get_pandoc_path(), "--from=markdown", f"--to={to}", "--citeproc", "--standalone", "--number-sections", "--shift-heading-level-by=-1", "--columns=500", "--fail-if-warnings", f"--include-in-header={private}/head", *extra]
         found = subprocess.run(command, input=f"---\n{yaml.safe_dump(front, allow_unicode=True)}---\n{text}", capture_output=True, text=True, encoding="utf-8", cwd=folder)
     if found.returncode: raise PaperError(f"pandoc: {' '.join(found.stderr.split())[:500]}")
     return found.stdout
