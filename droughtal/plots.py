@@ -7,11 +7,12 @@ __all__ = ['COLUMN', 'FULL', 'STYLE', 'INK', 'GREY', 'PALE', 'COLOURS', 'MARKERS
            'small_png', 'strategy_style', 'plot_curves', 'plot_curve_grid', 'plot_calibration', 'plot_run',
            'save_figure', 'curves_html']
 
-# %% ../nbs/92_plots.ipynb #62d18fab
+# %% ../nbs/92_plots.ipynb #1f1fd034
 import hashlib
 import html
 import io
 import json
+import re
 from pathlib import Path
 from textwrap import wrap
 
@@ -301,13 +302,19 @@ def plot_run(
     ax.set(xlabel="labels bought (validation included)", ylabel=METRIC_NAMES.get(metric, metric))
     return ax.figure
 
-# %% ../nbs/92_plots.ipynb #c7c3ca9d
+# %% ../nbs/92_plots.ipynb #d3010f67
 _METADATA = dict(svg={"Date": None}, pdf={"CreationDate": None}, png={"Software": None})
+
+def _numbered_clips(svg):
+    "Names of clip paths by their order: matplotlib makes some from where an object lies in memory."
+    names = {}
+    return re.sub(rb'(?<=["#])p[0-9a-f]{10}(?=[")])', lambda m: names.setdefault(m[0], b"clip%d" % len(names)), svg)
 
 def _render(fig, ending, dpi):
     "Bytes of a figure, without date or chance."
     out = io.BytesIO()
     with plt.rc_context({"svg.hashsalt": "droughtal", "pdf.fonttype": 42}): fig.savefig(out, format=ending, dpi=dpi, metadata=_METADATA[ending])
+    if ending == "svg": return _numbered_clips(out.getvalue())
     return _palette(out.getvalue(), 256) if ending == "png" else out.getvalue()
 
 def save_figure(
