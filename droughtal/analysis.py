@@ -107,7 +107,7 @@ def _settings(runs):
             texts[i] = ", ".join(_show(n, named[i][n]) for n in names + several if n in named[i])
     return texts
 
-# %% ../nbs/90_analysis.ipynb #51aec495
+# %% ../nbs/90_analysis.ipynb #ec6d694f
 def _few(names, most=3):
     names = list(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
@@ -118,14 +118,17 @@ def _warn_mixed(folder, what, of):
     for run, text in of.items(): groups.setdefault(text, []).append(run)
     if len(groups) > 1: warnings.warn(f"runs with different {what} in {folder}: " + "; ".join(f"{text} in {_few(r)}" for text, r in groups.items()), stacklevel=4)
 
+def _commit(git, length=None):
+    "A commit in words; `git` as an environment has it."
+    git = git or {}
+    return f"{(git.get('commit') or 'unknown')[:length]}{' with uncommitted changes' if git.get('dirty') else ''}"
+
 def _versions(env):
     "Software of a run, name to version; of a resumed run all that took part."
     parts = [env] + env.get("resumed", [])
     seen = {}
     for p in parts:
-        git = p.get("git") or {}
-        commit = f"{(git.get('commit') or 'unknown')[:12]}{' with uncommitted changes' if git.get('dirty') else ''}"
-        for name, v in (p["versions"] | dict(commit=commit)).items(): seen.setdefault(name, dict())[str(v)] = None
+        for name, v in (p["versions"] | dict(commit=_commit(p.get("git"), 12))).items(): seen.setdefault(name, dict())[str(v)] = None
     return {name: " then ".join(v) for name, v in seen.items()}
 
 def _warn_all(folder, runs):

@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'HANDOVER', 'SessionConfig', 'BlindChips', 'replay', 'Session', 'read_coordinates', 'stretch', 'chip_picture',
            'Labeller', 'Workbench']
 
-# %% ../nbs/88_annotate.ipynb #88f6ccee
+# %% ../nbs/88_annotate.ipynb #2fdc787c
 import asyncio
 import html
 import json
@@ -30,8 +30,8 @@ from fastcore.basics import patch
 from matplotlib.image import imsave
 from sklearn.base import clone
 
-from .config import ExperimentConfig, ParameterError, param
-from .data import COMPOSITES, Chips, draw_ids
+from .config import ExperimentConfig, ParameterError, changed_parameters, param
+from .data import COMPOSITES, Chips, _shown_bands, draw_ids
 from .estimator import ActiveLearner
 from .experiment import FREE_TO_CHANGE, Experiment, Oracle, _Phases, free_folder
 from .files import is_held, read_json, write_json, write_whole
@@ -125,7 +125,7 @@ class Session(Experiment):
     def __enter__(self): return self
     def __exit__(self, *_): self.close()
 
-# %% ../nbs/88_annotate.ipynb #f2a4e30e
+# %% ../nbs/88_annotate.ipynb #65a44210
 @patch
 def _found(self: Session):
     "The actions of the session in the folder, if it is this one."
@@ -143,8 +143,8 @@ def _check_same(self: Session, found):
     where = f"the session in {self.folder.path}"
     if not self.config.resume: raise ParameterError(f"out: {where} has begun already; set resume to go on with it, or choose another folder")
     if found["data"] != self.chips.fingerprint: raise ParameterError(f"data: {self.chips.path} is not what {where} began with; its fingerprint differs")
-    for k, v in asdict(self.config).items():
-        if k not in FREE_TO_CHANGE | {"data"} and found["params"].get(k, v) != v: raise ParameterError(f"{k}: {where} has {found['params'][k]!r}, cannot go on with {v!r}")
+    params, old = asdict(self.config), found["params"]
+    for k in changed_parameters(params, old, FREE_TO_CHANGE): raise ParameterError(f"{k}: {where} has {old[k]!r}, cannot go on with {params[k]!r}")
 
 @patch
 def _save(self: Session, do, **more):
@@ -371,19 +371,14 @@ def export(self: Session,
     if path.suffix not in writers: raise ValueError(f"path: {path.name} ends in none of {', '.join(writers)}")
     return write_whole(path, writers[path.suffix])
 
-# %% ../nbs/88_annotate.ipynb #96fc8d67
-def _bands_of(chips, kind):
-    "Positions of the bands shown as red, green and blue; the first ones where there are no such bands."
-    wanted = COMPOSITES[kind]
-    return [chips.bands.index(b) for b in wanted] if all(b in chips.bands for b in wanted) else [0, 1, 2] if len(chips.bands) >= 3 else [0, 0, 0]
-
+# %% ../nbs/88_annotate.ipynb #0fbee83a
 def stretch(
     chips: Chips,  # the data set
     ids,  # row ids whose brightness decides, 1-D array of int
     kind: str = "natural",  # "natural" or "false" colour
 ) -> tuple:  # values shown as black and as full brightness, two float arrays (3,)
     "Limits of brightness for red, green and blue."
-    low, high = np.percentile(chips.images(ids)[:, _bands_of(chips, kind)], (2, 98), axis=(2, 3))
+    low, high = np.percentile(chips.images(ids)[:, _shown_bands(chips.bands, kind)], (2, 98), axis=(2, 3))
     low, high = np.percentile(low, 10, axis=0), np.percentile(high, 75, axis=0)
     return low, np.maximum(high, low + 1)
 
@@ -397,7 +392,7 @@ def chip_picture(
 ) -> np.ndarray:  # uint8 (height, width, 3)
     "Draw a chip enlarged by whole pixels."
     low, high = stretch(chips, [id], kind) if limits is None else limits
-    rgb = np.clip((chips.images([id])[0, _bands_of(chips, kind)].transpose(1, 2, 0) - low) / (high - low), 0, 1)
+    rgb = np.clip((chips.images([id])[0, _shown_bands(chips.bands, kind)].transpose(1, 2, 0) - low) / (high - low), 0, 1)
     scale = max(1, side // max(rgb.shape[:2]))
     picture = (255 * rgb).round().astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
     return _mark_centre(picture, scale) if mark else picture

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MACHINE_PARAMETERS', 'INIT_NEEDS', 'PRESETS', 'ParameterError', 'param', 'TrainingConfig', 'parse_options',
-           'read_options', 'ExperimentConfig', 'parameter_table', 'make_config']
+           'read_options', 'ExperimentConfig', 'changed_parameters', 'parameter_table', 'make_config']
 
 # %% ../nbs/75_config.ipynb #54dd67c2
 import ast
@@ -235,6 +235,15 @@ def criteria(self: ExperimentConfig) -> list:  # `Criterion` objects
         if c.rows == "validation" and not self.validation: raise ParameterError(f"stop_when: {c.name} needs validation rows; set validation above 0")
         if c.kind == "budget" and c.level < self.initial + self.validation: raise ParameterError(f"stop_when: {c.name} is less than initial and validation rows cost together, {self.initial + self.validation}")
     return criteria
+
+# %% ../nbs/75_config.ipynb #870335d2
+def changed_parameters(
+    params: dict,  # parameters of a run
+    old: dict,  # those of an earlier one; what it lacks counts as equal
+    free=MACHINE_PARAMETERS,  # names that may change; `data` always may, since its fingerprint is compared
+) -> list:  # names of those that differ, in the order of `params`
+    "Find what sets two runs apart."
+    return [k for k, v in params.items() if k not in {*free, "data"} and old.get(k, v) != v]
 
 # %% ../nbs/75_config.ipynb #aaf01c9f
 def parameter_table(

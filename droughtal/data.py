@@ -192,8 +192,13 @@ def random_dihedral(
         out[here] = dihedral(x[here], int(k))
     return out
 
-# %% ../nbs/40_data.ipynb #100579dc
+# %% ../nbs/40_data.ipynb #c9861ce5
 COMPOSITES = dict(natural=("B4", "B3", "B2"), false=("B5", "B4", "B3"))  # bands shown as red, green, blue
+
+def _shown_bands(bands, kind):
+    "Positions of the bands shown as red, green and blue; the first ones where there are no such bands."
+    bands, wanted = list(bands), COMPOSITES[kind]
+    return [bands.index(b) for b in wanted] if all(b in bands for b in wanted) else [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
 
 def composite(
     images,  # uint8 (n, C, H, W)
@@ -202,11 +207,7 @@ def composite(
 ) -> np.ndarray:  # float (n, H, W, 3) in 0..1, stretched over all n together
     "Make pictures of chips; raises `ValueError` for an unknown kind."
     if kind not in COMPOSITES: raise ValueError(f"kind: {kind!r} is not one of {', '.join(COMPOSITES)}")
-    bands, images = list(bands), np.asarray(images)
-    wanted = COMPOSITES[kind]
-    if all(b in bands for b in wanted): index = [bands.index(b) for b in wanted]
-    else: index = [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
-    rgb = images[:, index].transpose(0, 2, 3, 1).astype(np.float32)
+    rgb = np.asarray(images)[:, _shown_bands(bands, kind)].transpose(0, 2, 3, 1).astype(np.float32)
     low, high = np.percentile(rgb, (2, 98), axis=(0, 1, 2), keepdims=True)
     return np.clip((rgb - low) / np.maximum(high - low, 1), 0, 1)
 

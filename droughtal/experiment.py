@@ -7,7 +7,7 @@ __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'LOCK_SECONDS', 'FREE_TO_CHANGE', 'trut
            'RunFolder', 'free_folder', 'pick_device', 'prepare_data', 'make_classifier', 'Run', 'Experiment',
            'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised', 'load_classifier']
 
-# %% ../nbs/80_experiment.ipynb #b16fa22f
+# %% ../nbs/80_experiment.ipynb #0d8021be
 import json
 import os
 import platform
@@ -29,11 +29,11 @@ from fastcore.basics import patch
 from filelock import FileLock, Timeout
 from sklearn.base import clone
 
-from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig
+from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig, changed_parameters
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .files import write_json, write_whole
+from .files import read_json, write_json, write_whole
 from .learner import compute_metrics, confidence_bins, head_logits, pool_features
 from .model import make_body
 from .pretext import pretrain
@@ -96,10 +96,11 @@ class Oracle:
         "Labels bought so far."
         return len(self.spent)
 
-# %% ../nbs/80_experiment.ipynb #ef7c6b0d
-def _git_state():
+# %% ../nbs/80_experiment.ipynb #4a812953
+def _git_state(*options):
+    "Commit and whether anything is changed, as far as git's options for `status` look; None and None without a checkout."
     run = lambda *args: subprocess.run(["git", "-C", str(Path(__file__).parent if "__file__" in globals() else "."), *args], capture_output=True, text=True)
-    try: commit, changes = run("rev-parse", "HEAD"), run("status", "--porcelain")
+    try: commit, changes = run("rev-parse", "HEAD"), run("status", "--porcelain", *options)
     except OSError: return None, None
     return (commit.stdout.strip(), bool(changes.stdout.strip())) if commit.returncode == 0 else (None, None)
 
@@ -130,7 +131,7 @@ def environment(
                      gpus=[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], threads=torch.get_num_threads()),
         data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
 
-# %% ../nbs/80_experiment.ipynb #77038a9f
+# %% ../nbs/80_experiment.ipynb #780a56d6
 LOCK_SECONDS = 2  # how long to wait for a folder in use
 FREE_TO_CHANGE = {*MACHINE_PARAMETERS, "rounds", "stop_early", "repeats"}  # parameters that a resumed run may change
 
@@ -157,8 +158,7 @@ class RunFolder:
         if not self.records(): return
         if not resume: raise ParameterError(f"out: {self.path} holds {len(self.records())} rounds already; set resume to go on with them, or choose another folder")
         old = yaml.safe_load((self.path/"params.yaml").read_text())
-        for k, v in params.items():
-            if k not in FREE_TO_CHANGE | {"data"} and old.get(k, v) != v: raise ParameterError(f"{k}: the run in {self.path} has {old.get(k)!r}, cannot resume it with {v!r}")
+        for k in changed_parameters(params, old, FREE_TO_CHANGE): raise ParameterError(f"{k}: the run in {self.path} has {old[k]!r}, cannot resume it with {params[k]!r}")
 
     def records(self) -> list:  # one dict a round, in order
         "The rounds that count."
@@ -489,7 +489,7 @@ def _count(self: Experiment, record):
     self.round += 1
     if self.criteria: write_json(self.folder.path/"stopping.json", self.stopping())
 
-# %% ../nbs/80_experiment.ipynb #c418ced3
+# %% ../nbs/80_experiment.ipynb #0e3b0e84
 @patch
 def restore(self: Experiment,
     records: list,  # rounds already done
@@ -516,8 +516,8 @@ def finished(self: Experiment) -> bool:  # whether the run is over
 def repeat(self: Experiment) -> None:
     "Train anew on the labels of the last round, as often as `repeats` says, and record how well."
     labelled, answers, file = self.learner.X_training, self.learner.y_training, self.folder.path/"repeats.json"
-    done = json.loads(file.read_text()) if file.is_file() else dict(labels=self.oracle.used, metrics=[])
-    if done["labels"] != self.oracle.used: done = dict(labels=self.oracle.used, metrics=[])
+    done, fresh = read_json(file), dict(labels=self.oracle.used, metrics=[])
+    if not done or done["labels"] != fresh["labels"]: done = fresh
     while (k := len(done["metrics"])) < self.config.repeats:
         self.status("repeat", self.round - 1)
         again = clone(self.classifier).set_params(seed=int(np.random.SeedSequence([self.config.seed, 5, k]).generate_state(1)[0] >> 1))

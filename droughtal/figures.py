@@ -6,7 +6,7 @@
 __all__ = ['plot_gains', 'plot_savings', 'plot_penalty', 'plot_ranks', 'plot_pareto', 'plot_shares', 'plot_overlap',
            'plot_reliability', 'pool_map', 'plot_rows_map', 'pick_gallery', 'plot_noise']
 
-# %% ../nbs/95_figures.ipynb #cac0d544
+# %% ../nbs/95_figures.ipynb #b768cf11
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -18,10 +18,10 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.decomposition import PCA
 
-from .plots import COLUMN, FULL, GREY, INK, METRIC_NAMES, PALE, STYLE, _axes, _count, _is_simulated, _say, strategy_style
+from .plots import COLUMN, FULL, GREY, INK, PALE, STYLE, _axes, _count, _is_simulated, _kind, _name, _say, strategy_style
 from .statistics import LOWER_IS_BETTER, SCORES
 
-# %% ../nbs/95_figures.ipynb #63c43870
+# %% ../nbs/95_figures.ipynb #45588dbb
 def _interval(ax, y, low, high, style, **kw):
     "A horizontal interval, if there is one."
     if np.isfinite([low, high]).all(): ax.plot([low, high], [y, y], color=style["color"], lw=1.1, solid_capstyle="butt", **kw)
@@ -31,8 +31,6 @@ def _rows(ax, names, invert=False):
     ax.set_yticks(range(len(names)), names, fontsize=7); ax.set_ylim(-.7, len(names) - .3); ax.grid(False, axis="y"); ax.tick_params(axis="y", length=0)
     if invert: ax.invert_yaxis()
 
-def _name(metric): return METRIC_NAMES.get(metric, metric)
-def _kind(table, simulated): return "simulated data" if _is_simulated(table, simulated) else ""
 
 @plt.rc_context(STYLE)
 def plot_gains(

@@ -7,7 +7,7 @@ __all__ = ['COLUMN', 'FULL', 'STYLE', 'INK', 'GREY', 'PALE', 'COLOURS', 'MARKERS
            'small_png', 'strategy_style', 'plot_curves', 'plot_curve_grid', 'plot_calibration', 'plot_run',
            'save_figure', 'curves_html']
 
-# %% ../nbs/92_plots.ipynb #1f1fd034
+# %% ../nbs/92_plots.ipynb #6732b273
 import hashlib
 import html
 import io
@@ -29,7 +29,7 @@ from scipy.stats import binomtest
 
 from .analysis import aubc, learning_curves
 from .files import write_whole
-from .statistics import LOWER_IS_BETTER
+from .statistics import LOWER_IS_BETTER, _sign
 
 # %% ../nbs/92_plots.ipynb #01005a98
 COLUMN, FULL = 3.4, 7.  # widths of a column and of a page, inches
@@ -44,7 +44,7 @@ def _axes(ax, width, height):
     ax.spines[["top", "right"]].set_visible(False); ax.grid(True, lw=.4, color="#dddddd"); ax.set_axisbelow(True); ax.tick_params(labelsize=7)
     return ax
 
-# %% ../nbs/92_plots.ipynb #8a39c660
+# %% ../nbs/92_plots.ipynb #a8a58d96
 def _lines(parts, width):
     "Statements joined by dots, in lines of at most `width` inches."
     most, lines = int(width * 72 / 3.85), [""]
@@ -71,6 +71,8 @@ def _is_simulated(table, simulated=None):
     "Whether a table is of simulated data, by what is said, its column or its attribute."
     if simulated is not None: return bool(simulated)
     return bool(np.any(table["simulated"])) if "simulated" in getattr(table, "columns", ()) else bool(getattr(table, "attrs", {}).get("simulated", False))
+
+def _kind(table, simulated=None): return "simulated data" if _is_simulated(table, simulated) else ""
 
 def _count(values, what="seed"):
     "How many, as words: a number or a range."
@@ -104,7 +106,7 @@ def small_png(
     plt.close(fig)
     return Image(_palette(full.getvalue(), colours))
 
-# %% ../nbs/92_plots.ipynb #d44b837b
+# %% ../nbs/92_plots.ipynb #f165d017
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 ORDER = ["random", "margin", "bald", "uncertainty", "entropy", "max_entropy", "ratio", "random_balanced", "batchbald", "epig", "coreset", "typiclust", "badge", "probcover", "kmeans",
@@ -114,6 +116,8 @@ ORDER = ["random", "margin", "bald", "uncertainty", "entropy", "max_entropy", "r
 VARIANTS = dict(power=dict(fillstyle="left", linestyle="--"), softmax=dict(fillstyle="bottom", linestyle="-."), softrank=dict(fillstyle="right", linestyle=":"))
 METRIC_NAMES = dict(accuracy="accuracy", balanced_accuracy="balanced accuracy", macro_f1="macro F1", nll="negative log-likelihood (nats)",
                     ece="expected calibration error", mae="mean absolute error (classes)", qwk="quadratic kappa")
+
+def _name(metric): return METRIC_NAMES.get(metric, metric)
 
 # %% ../nbs/92_plots.ipynb #c2a2c9e5
 def _base(name):
@@ -135,7 +139,7 @@ def strategy_style(
     look = dict(color=COLOURS[0], marker=MARKERS[0]) if i < 0 else dict(color=COLOURS[1 + i % 6], marker=MARKERS[(1 + i % 6 + i // 6) % 7])
     return look | {k: v for k, v in (dict(linestyle="-") | more).items() if line or k != "linestyle"}
 
-# %% ../nbs/92_plots.ipynb #6f821c91
+# %% ../nbs/92_plots.ipynb #82db6e8b
 MOST = 7  # lines in colour
 
 def _spread(positions, gap, low=-np.inf, high=np.inf):
@@ -147,8 +151,6 @@ def _spread(positions, gap, low=-np.inf, high=np.inf):
     out = np.empty_like(positions)
     out[order] = np.clip(placed, low, room) + steps
     return out
-
-def _sign(metric): return -1 if metric in LOWER_IS_BETTER else 1
 
 def _best(curves, metric):
     "Strategies by the area under their mean curves, over the budgets that all have, best first."
@@ -196,7 +198,7 @@ def _choose(table, curves, metric, strategies, highlight, baseline):
 
 def _seeds(curves): return f"mean and 95 % interval over {_count(curves.seeds)}" if curves.seeds.max() > 1 else "1 seed, no interval"
 
-# %% ../nbs/92_plots.ipynb #cc124c36
+# %% ../nbs/92_plots.ipynb #e8d53ada
 @plt.rc_context(STYLE)
 def plot_curves(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
@@ -217,12 +219,12 @@ def plot_curves(
     for s in reversed(coloured): _curve(ax, by[s], strategy_style(s, line=True), lw=1.3, ms=3.5, zorder=3)
     _budget(ax, curves.labels, log)
     _label_ends(ax, [(s, by[s].labels.iloc[-1], by[s]["mean"].iloc[-1]) for s in coloured])
-    ax.set_xlabel("labels bought (validation included)", fontsize=7.5); ax.set_ylabel(METRIC_NAMES.get(metric, metric), fontsize=7.5)
-    _say(ax, title, "simulated data" if _is_simulated(table) else "", _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
+    ax.set_xlabel("labels bought (validation included)", fontsize=7.5); ax.set_ylabel(_name(metric), fontsize=7.5)
+    _say(ax, title, _kind(table), _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
          f"{len(grey)} other{'s' * (len(grey) > 1)} in grey, without intervals" if grey else "")
     return ax.figure
 
-# %% ../nbs/92_plots.ipynb #3a8eef16
+# %% ../nbs/92_plots.ipynb #b82669f1
 @plt.rc_context(STYLE)
 def plot_curve_grid(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
@@ -247,8 +249,8 @@ def plot_curve_grid(
         ax.set_title(s, fontsize=7.5)
         _budget(ax, curves.labels, log)
     _finish_grid(fig, axes, len(names))
-    fig.supxlabel("labels bought (validation included)", fontsize=7.5); fig.supylabel(METRIC_NAMES.get(metric, metric), fontsize=7.5)
-    _say(fig, title, "simulated data" if _is_simulated(table) else "", _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
+    fig.supxlabel("labels bought (validation included)", fontsize=7.5); fig.supylabel(_name(metric), fontsize=7.5)
+    _say(fig, title, _kind(table), _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
          f"black: {baseline}" if baseline in by else "", "faint: all others")
     return fig
 
@@ -280,7 +282,7 @@ def plot_calibration(
     _say(fig, title, *said)
     return fig
 
-# %% ../nbs/92_plots.ipynb #c8e53193
+# %% ../nbs/92_plots.ipynb #e5e77089
 @plt.rc_context(STYLE)
 def plot_run(
     run,  # a run's folder
@@ -299,7 +301,7 @@ def plot_run(
     kind = "simulated chips" if env["data"]["simulated"] else "chips"
     _budget(ax, rounds.labels, False)
     _say(ax, f"{name}, seed {params['seed']}", f"n = {n:,} evaluation {kind}", "Wilson's 95 % interval" if metric == "accuracy" else "")
-    ax.set(xlabel="labels bought (validation included)", ylabel=METRIC_NAMES.get(metric, metric))
+    ax.set(xlabel="labels bought (validation included)", ylabel=_name(metric))
     return ax.figure
 
 # %% ../nbs/92_plots.ipynb #d3010f67
@@ -463,7 +465,7 @@ $('chart').addEventListener('pointermove', nearest); $('chart').addEventListener
 addEventListener('resize', draw);
 legend(); draw(); table();"""
 
-# %% ../nbs/92_plots.ipynb #bd902d79
+# %% ../nbs/92_plots.ipynb #8f1e988e
 def _points(curves):
     "Curves as lists of labels, mean, low, high, seeds, to six digits after the point; null for what is not known."
     number = lambda v: None if pd.isna(v) else round(float(v), 6)
@@ -482,8 +484,8 @@ def curves_html(
     first = curves[metrics[0]]
     coloured = _choose(table, first, metrics[0], None, None, baseline)[1]
     order = coloured + [s for s in dict.fromkeys(n for c in curves.values() for n in c.strategy) if s not in coloured]
-    data = dict(curves={m: _points(c) for m, c in curves.items()}, names={m: METRIC_NAMES.get(m, m) + (", less is better" if m in LOWER_IS_BETTER else "") for m in metrics},
+    data = dict(curves={m: _points(c) for m, c in curves.items()}, names={m: _name(m) + (", less is better" if m in LOWER_IS_BETTER else "") for m in metrics},
                 order=order, highlight=coloured, looks={s: strategy_style(s, line=True) for s in order}, digits=4, simulated=_is_simulated(table))
-    said = " · ".join(t for t in ("simulated data" if _is_simulated(table) else "", _seeds(pd.concat(curves.values()))) if t)
+    said = " · ".join(t for t in (_kind(table), _seeds(pd.concat(curves.values()))) if t)
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return write_whole(file, _BODY % dict(title=html.escape(title or "Learning curves"), css=_CSS, note=html.escape(said), data=text, script=_SCRIPT))

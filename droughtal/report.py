@@ -6,9 +6,7 @@
 __all__ = ['data_name', 'provenance', 'query_costs', 'repeated_trainings', 'noise_spreads', 'reliability_by_strategy', 'results',
            'fill_template', 'write_results']
 
-# %% ../nbs/96_report.ipynb #2217af18
-import json
-import subprocess
+# %% ../nbs/96_report.ipynb #f271fc1c
 from collections import Counter
 from pathlib import Path
 
@@ -17,13 +15,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from .analysis import collect, options_as_strategies, t_interval
+from .analysis import _commit, t_interval
 from .composition import read_rounds, reliability_of
+from .experiment import _git_state
 from .files import read_json, write_json, write_whole
-from .statistics import (average_ranks, detectable_gap, label_savings, noise_floor, paired_tests, pairwise, penalty_matrix, rank_strategies, score_blocks,
+from .statistics import (_names, average_ranks, detectable_gap, label_savings, noise_floor, paired_tests, pairwise, penalty_matrix, rank_strategies, score_blocks,
                                   score_table, seeds_needed, tell_savings)
 
-# %% ../nbs/96_report.ipynb #f51a77c4
+# %% ../nbs/96_report.ipynb #bf9e4c60
 def data_name(
     env: dict,  # environment of a run
     params: dict,  # its parameters
@@ -34,13 +33,6 @@ def data_name(
     if params["data"] == "digits": return "digits"
     return "benchmark" if (data["train"], data["val"]) == (86317, 10778) else "other"
 
-def _commit():
-    "The commit of the checkout that makes the report, with a mark if anything was changed since; None without a checkout."
-    git = lambda *a: subprocess.run(["git", "-C", str(Path(__file__).parent if "__file__" in globals() else "."), *a], capture_output=True, text=True)
-    try: head, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    except OSError: return None
-    return None if head.returncode else head.stdout.strip() + (" with uncommitted changes" if changes.stdout.strip() else "")
-
 def provenance(
     table: pd.DataFrame,  # from `analysis.collect`
     **more,  # what else to say, such as the notebook
@@ -50,11 +42,11 @@ def provenance(
         if table[what].nunique() > 1: raise ValueError(f"table: {table[what].nunique()} {what}s, {', '.join(map(repr, table[what].unique()[:3]))}; report on one at a time")
     runs = [Path(r) for r in table.run.unique()]
     envs, params = [read_json(r/"environment.json") for r in runs], yaml.safe_load((runs[0]/"params.yaml").read_text())
-    commits = Counter(str((e.get("git") or {}).get("commit")) + (" with uncommitted changes" if (e.get("git") or {}).get("dirty") else "") for e in envs)
+    commit, dirty = _git_state("--untracked-files=no")  # the report's own; its figures are untracked at first
     data = {k: v for k, v in envs[0]["data"].items() if k != "file"}
     return dict(name=data_name(envs[0], params), runs=sorted(r.name for r in runs), fingerprint=envs[0]["data"]["fingerprint"], data=data | dict(file=Path(envs[0]["data"]["file"]).name),
-                parameters={k: v for k, v in params.items() if k not in ("strategy", "seed", "out", "resume", "data")}, versions=envs[0]["versions"], commits=dict(commits),
-                machine={k: envs[0]["machine"][k] for k in ("system", "processor", "cores", "device")}, report_commit=_commit()) | more
+                parameters={k: v for k, v in params.items() if k not in ("strategy", "seed", "out", "resume", "data")}, versions=envs[0]["versions"], commits=dict(Counter(_commit(e.get("git")) for e in envs)),
+                machine={k: envs[0]["machine"][k] for k in ("system", "processor", "cores", "device")}, report_commit=commit and _commit(dict(commit=commit, dirty=dirty))) | more
 
 # %% ../nbs/96_report.ipynb #02155c83
 def query_costs(
@@ -70,7 +62,7 @@ def query_costs(
     rows = [dict(strategy=s, seeds=len(v)) | parts(("accuracy", "low", "high"), area[s].dropna()) | parts(("seconds", "seconds_low", "seconds_high"), v) for s, v in seconds.items()]
     return pd.DataFrame(rows).assign(seconds_low=lambda d: d.seconds_low.clip(lower=d.seconds / 10))
 
-# %% ../nbs/96_report.ipynb #dd933916
+# %% ../nbs/96_report.ipynb #21079c7c
 def repeated_trainings(
     table: pd.DataFrame,  # from `analysis.collect`
     metric: str = "accuracy",  # metric
@@ -78,9 +70,8 @@ def repeated_trainings(
     "Trainings on the same labels."
     rows = []
     for run in table.run.unique():
-        file, rounds = Path(run)/"repeats.json", read_rounds(run)
-        again = read_json(file)["metrics"] if file.is_file() else []
-        if again: rows += [dict(group=Path(run).name, value=m[metric]) for m in [rounds[-1]["metrics"], *again]]
+        again = read_json(Path(run)/"repeats.json", dict(metrics=[]))["metrics"]
+        if again: rows += [dict(group=Path(run).name, value=m[metric]) for m in [read_rounds(run)[-1]["metrics"], *again]]
     return pd.DataFrame(rows, columns=["group", "value"])
 
 def noise_spreads(
@@ -109,21 +100,20 @@ def reliability_by_strategy(
         if "bins" in (r := read_rounds(run)[round]): bins.setdefault(strategy, []).append(r["bins"])
     return {s: reliability_of(b) for s, b in bins.items()}
 
-# %% ../nbs/96_report.ipynb #787f3182
+# %% ../nbs/96_report.ipynb #980d3f54
 def _rounded(value, digits=6):
     if isinstance(value, dict): return {str(k): _rounded(v, digits) for k, v in value.items()}
     if isinstance(value, (list, tuple)): return [_rounded(v, digits) for v in value]
     if isinstance(value, (float, np.floating)): return round(float(value), digits) if np.isfinite(value) else None if np.isnan(value) else ("more" if value > 0 else "less")
     return int(value) if isinstance(value, np.integer) else value
 
-def _main_table(table, metric, baseline, costs):
+def _main_table(table, metric, tests, costs):
     "A row a strategy, the best mean over the budget first."
-    scores, tests = score_table(table, metric, ("final", "aubc", "log_aubc")), paired_tests(table, baseline, metric, ["aubc"]).set_index("strategy")
-    rows = []
+    scores, tests, seconds, rows = score_table(table, metric), tests.set_index("strategy"), costs.set_index("strategy").seconds, []
     for s, r in scores.iterrows():
         row = dict(strategy=s, seeds=int((table[table.strategy == s].seed).nunique()), **{f"{a}_{b}": r[a, b] for a in ("final", "aubc", "log_aubc") for b in ("mean", "low", "high")})
         if s in tests.index: row |= {k: tests.loc[s, k] for k in ("gain", "low", "high", "p_t_holm", "p_wilcoxon_holm")}
-        rows.append(row | dict(seconds=float(costs.set_index("strategy").seconds.get(s, np.nan))))
+        rows.append(row | dict(seconds=float(seconds.get(s, np.nan))))
     return sorted(rows, key=lambda r: -r["aubc_mean"])
 
 def _power(pairs, baseline, seeds):
@@ -148,19 +138,18 @@ def results(
     ranks = average_ranks(blocks, metric) if enough else None
     return _rounded(dict(
         about=about, metric=metric, baseline=baseline, margin=margin, strategies=sorted(blocks), n_strategies=blocks.shape[1], n_seeds=len(blocks), n_runs=table.run.nunique(),
-        labels=dict(first=int(labels.min()), last=int(labels.max()), rounds=int(table["round"].max())), table=_main_table(table, metric, baseline, costs),
+        labels=dict(first=int(labels.min()), last=int(labels.max()), rounds=int(table["round"].max())), table=_main_table(table, metric, tests, costs),
         ranking=dict(sentences=ranking.sentences, complete=ranking.complete), savings=dict(sentences=tell_savings(savings, baseline), rows=savings.reset_index().to_dict("records")),
         n_significant=int((pairs.p_holm < .05).sum()), n_pairs=len(pairs),
         better_than_baseline=sorted(tests[(tests.p_t_holm < .05) & (tests.gain > 0)].strategy), worse_than_baseline=sorted(tests[(tests.p_t_holm < .05) & (tests.gain < 0)].strategy),
         friedman=dict(chi2=ranks.chi2, p=ranks.p, f=ranks.f, p_f=ranks.p_f, cd=ranks.cd, blocks=ranks.blocks) if ranks else None,
         noise={k: dict(zip(("sd", "low", "high", "n"), v)) for k, v in spreads.items()}, power=_power(pairs, baseline, len(blocks))))
 
-# %% ../nbs/96_report.ipynb #560a5ab8
+# %% ../nbs/96_report.ipynb #4da29c0e
 def _interval(low, high, digits=3, sign=True): return "—" if low is None or high is None else f"{low:{'+' if sign else ''}.{digits}f} to {high:{'+' if sign else ''}.{digits}f}"
 
 def _listed(names):
-    names = [f"`{n}`" for n in names]
-    return "none" if not names else names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return _names([f"`{n}`" for n in names]) if names else "none"
 
 def fill_template(
     text: str,  # Jinja template

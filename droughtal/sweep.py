@@ -7,7 +7,7 @@ __all__ = ['SWEEP_KEYS', 'FIELD', 'EARLIER', 'SWEEPS', 'NOTEBOOK', 'RUN_MEMORY',
            'run_name', 'plan', 'run_state', 'sweep_status', 'local_cluster', 'SweepReport', 'run_sweep', 'tell_report',
            'status_table', 'show_status']
 
-# %% ../nbs/86_sweep.ipynb #f42c2e07
+# %% ../nbs/86_sweep.ipynb #3fcdd1e8
 import hashlib
 import itertools
 import json
@@ -27,7 +27,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, make_config
+from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, make_config, changed_parameters
 from .files import Timeout, hold, is_held, read_json, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 
@@ -264,7 +264,7 @@ class _Display:
     def close(self):
         if self.bars: self.bars.stop()
 
-# %% ../nbs/86_sweep.ipynb #ecfc65bd
+# %% ../nbs/86_sweep.ipynb #2338d2ff
 @dataclass
 class SweepReport:
     "How a sweep went."
@@ -284,8 +284,7 @@ class SweepReport:
 def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
     old = yaml.safe_load((Path(config.out)/"params.yaml").read_text()) or {}
-    differs = [k for k, v in vars(config).items() if k not in MACHINE_PARAMETERS | {"data"} and old.get(k, v) != v]
-    if differs: raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
+    if differs := changed_parameters(vars(config), old): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../nbs/86_sweep.ipynb #9cec3f93
 def _slots(client, resources):
