@@ -147,7 +147,7 @@ sweep_app = typer.Typer(help="Run a grid of experiments, or go on with it; `drou
 app.add_typer(sweep_app, name="sweep")
 
 _SWEEP_FLAGS = dict(
-    preset=(Optional[str], None, "Named grid: smoke, demo, low-budget, mid-budget, protocol-2021; other flags win over it."),
+    preset=(Optional[str], None, "Named grid: smoke, demo, paper, paper-digits, low-budget, mid-budget, protocol-2021; other flags win over it."),
     grid=(Optional[Path], None, "YAML file: parameters to values or lists of values; flags win over it."),
     out=(Optional[Path], None, "Folder of the sweep [default: _runs/sweep-PRESET]."),
     scheduler=(str, "", "Address of a running Dask scheduler, such as tcp://10.0.0.1:8786; empty for workers on this machine."),
