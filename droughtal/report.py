@@ -48,19 +48,23 @@ def provenance(
                 parameters={k: v for k, v in params.items() if k not in ("strategy", "seed", "out", "resume", "data")}, versions=envs[0]["versions"], commits=dict(Counter(_commit(e.get("git")) for e in envs)),
                 machine={k: envs[0]["machine"][k] for k in ("system", "processor", "cores", "device")}, report_commit=commit and _commit(dict(commit=commit, dirty=dirty))) | more
 
-# %% ../nbs/96_report.ipynb #02155c83
+# %% ../nbs/96_report.ipynb #202e476f
+def _megabytes(n): return np.nan if n is None else max(1., n / 1e6)
+
 def query_costs(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
     metric: str = "accuracy",  # metric
-) -> pd.DataFrame:  # columns strategy, accuracy (mean over the budget), low, high, seconds (of a query), seconds_low, seconds_high, seeds
-    "What a strategy costs and what it brings."
-    area, seconds = score_blocks(table, metric, "aubc"), {}
+) -> pd.DataFrame:  # columns strategy, accuracy (mean over the budget), low, high, seconds (of a query), seconds_low, seconds_high, seeds; of runs that recorded it memory (MB), memory_low, memory_high
+    "What a strategy costs and what it brings; memory below 1 MB, which the system's counters do not resolve, counts as 1."
+    area, spent = score_blocks(table, metric, "aubc"), {}
     for run, strategy in table.groupby("run").strategy.first().items():
-        spent = [r["seconds"]["query"] for r in read_rounds(run)[1:]]
-        if spent: seconds.setdefault(strategy, []).append(np.mean(spent))
-    parts = lambda keys, values: dict(zip(keys, t_interval(values)))
-    rows = [dict(strategy=s, seeds=len(v)) | parts(("accuracy", "low", "high"), area[s].dropna()) | parts(("seconds", "seconds_low", "seconds_high"), v) for s, v in seconds.items()]
-    return pd.DataFrame(rows).assign(seconds_low=lambda d: d.seconds_low.clip(lower=d.seconds / 10))
+        queries = read_rounds(run)[1:]
+        costs = [(r["seconds"]["query"], _megabytes(r.get("memory", {}).get("query"))) for r in queries]
+        if costs: spent.setdefault(strategy, []).append(np.mean(costs, 0))
+    def interval(name, values): return dict(zip((name or "accuracy", f"{name}_low".lstrip("_"), f"{name}_high".lstrip("_")), t_interval(values)))
+    rows = [dict(strategy=s, seeds=len(v)) | interval("", area[s].dropna()) | interval("seconds", [c[0] for c in v]) | interval("memory", [c[1] for c in v]) for s, v in spent.items()]
+    costs = pd.DataFrame(rows).assign(**{f"{c}_low": lambda d, c=c: d[f"{c}_low"].clip(lower=d[c] / 10) for c in ("seconds", "memory")})
+    return costs if costs.memory.notna().all() else costs.drop(columns=[c for c in costs if c.startswith("memory")])
 
 # %% ../nbs/96_report.ipynb #21079c7c
 def repeated_trainings(

@@ -41,7 +41,7 @@ def _careful(what):
     try: yield
     except Exception as e: warnings.warn(f"Weights & Biases: {what} failed ({one_line(e)}); the record in the run's folder does not depend on it", stacklevel=3)
 
-# %% ../nbs/79_tracking.ipynb #2ed30c18
+# %% ../nbs/79_tracking.ipynb #3d2422c8
 TABLE_ROWS = 10_000  # queried rows of a round that the table shows
 ROUND_IMAGES = 5  # pictures in the table of one round
 IMAGE_ROUNDS = 40  # rounds whose tables have pictures
@@ -50,7 +50,8 @@ def round_values(
     record: dict,  # a round's record
 ) -> dict:  # name to number; None where there is none
     "What is plotted of a round."
-    return dict(labels=record["labels"], **record["metrics"], **{f"seconds/{phase}": s for phase, s in record["seconds"].items()})
+    costs = {f"{cost}/{phase}": v for cost in ("seconds", "memory") for phase, v in record.get(cost, {}).items()}
+    return dict(labels=record["labels"], **record["metrics"], **costs)
 
 def round_table(
     record: dict,  # a round's record
