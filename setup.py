@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 config = ConfigParser(delimiters=["="], comment_prefixes=("#",))
 config.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
-lib, notebooks = cfg["lib_name"], "nbs/experiments"
+lib = cfg["lib_name"]
 
 setup(
     name=lib,
@@ -20,12 +20,12 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"],
     python_requires=f">={cfg['min_python']}",
-    packages=find_packages(include=[lib, f"{lib}.*"]) + [f"{lib}.notebooks"],
-    # The experiment notebooks travel in the package: `droughtal run` needs no checkout.
-    package_dir={f"{lib}.notebooks": notebooks},
-    package_data={f"{lib}.notebooks": ["*.ipynb", "cluster/*"]},
+    packages=find_packages(include=[lib, f"{lib}.*"]) + [f"{lib}.notebooks", f"{lib}.benchmarks"],
+    # The experiment notebooks and benchmarks travel in the package: `droughtal run` and `droughtal bench` need no checkout.
+    package_dir={f"{lib}.notebooks": "nbs/experiments", f"{lib}.benchmarks": "nbs/benchmarks"},
+    package_data={f"{lib}.notebooks": ["*.ipynb", "cluster/*"], f"{lib}.benchmarks": ["*.ipynb"]},
     install_requires=cfg["requirements"].split(),
-    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "paper")},
+    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "paper", "bench")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{lib}={lib}._modidx:d"],

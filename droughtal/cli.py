@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'sweep_app', 'OnError', 'main', 'data_simulate', 'data_download', 'data_convert', 'data_info',
-           'data_verify', 'sweep_status', 'collect_runs', 'report', 'paper', 'demo', 'list_strategies']
+           'data_verify', 'sweep_status', 'collect_runs', 'report', 'paper', 'bench', 'demo', 'list_strategies']
 
 # %% ../nbs/99_cli.ipynb #f289bae8
 import inspect
@@ -242,6 +242,22 @@ def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):
     if not manuscript.is_file(): raise ParameterError(f"paper: no file {manuscript}; run this in a checkout, or say --paper FILE.qmd")
     write_numbers(manuscript.parent/"figures")
     for file in render(manuscript).values(): print(file)
+
+# %% ../nbs/99_cli.ipynb #4e4fd89f
+@app.command("bench")
+def bench(
+    names: Annotated[Optional[list[str]], typer.Argument(metavar="[NAME]...", help="Benchmarks to run [default: all]; --list shows them.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the executed notebooks and their claims.")] = Path("_runs/bench"),
+    quick: Annotated[bool, typer.Option("--quick", help="A small version that only shows that everything works.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Put outputs and claims into the checkout, for the documentation.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Only list the benchmarks.")] = False,
+):
+    "Measure speed against peers and limits, and try to break things; a table of claims for each, misses included."
+    from droughtal.bench import BENCHMARKS, check_names, run_benchmark
+    if show: print("\n".join(f"{name:16}{what}" for name, what in BENCHMARKS.items())); return
+    for name in check_names(names or list(BENCHMARKS)):
+        print(f"{name}: {BENCHMARKS[name]}", flush=True)
+        print(run_benchmark(name, out, not quick, keep).to_string(), flush=True)
 
 # %% ../nbs/99_cli.ipynb #140f32b2
 @app.command("demo")

@@ -26,14 +26,16 @@ from traitlets.config import Config
 from .config import ExperimentConfig, ParameterError, TrainingConfig
 from .files import Timeout, hold
 
-# %% ../nbs/82_launch.ipynb #c59b2a93
+# %% ../nbs/82_launch.ipynb #f15eba0e
 NOTEBOOKS = dict(active_learning=ExperimentConfig, supervised=TrainingConfig)  # notebook to its parameters
 
 def notebook_path(
-    name: str,  # a key of `NOTEBOOKS`
+    name: str,  # of an experiment notebook or a benchmark, without its ending
 ) -> Path:  # the installed notebook
-    "Find an experiment notebook."
-    return Path(str(files("droughtal.notebooks")/f"{name}.ipynb"))
+    "Find a notebook that came with the package; raises `FileNotFoundError` if there is none of that name."
+    for package in ("droughtal.notebooks", "droughtal.benchmarks"):
+        if (path := Path(str(files(package)/f"{name}.ipynb"))).is_file(): return path
+    raise FileNotFoundError(f"no notebook {name} came with the package")
 
 def notebook_parameters(
     name: str,  # a key of `NOTEBOOKS`
