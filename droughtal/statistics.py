@@ -218,7 +218,7 @@ def _saving(name, own, base, end, metric, target, level):
                 at_start=int((np.array(need) <= own.columns[0]).any(0).sum()), end=int(end),
                 **dict(zip(("median_low", "median_high", "low", "high", "mean", "mean_low", "mean_high"), (*bounds, *mean))))
 
-# %% ../nbs/91_statistics.ipynb #96013bb9
+# %% ../nbs/91_statistics.ipynb #e0e05e99
 def _labels_text(low, high, end):
     if np.isinf(low) and np.isinf(high): return "unknown"
     if np.isinf(high): return f"more than {low:,.0f}"
@@ -233,8 +233,11 @@ def tell_savings(
     said = []
     for s, r in savings.iterrows():
         misses = [f"{who} did not get there in {int(n)} of {int(r.seeds)} seeds" for who, n in ((s, r.misses), (baseline, r.baseline_misses)) if n]
-        inside = f"95 % interval {_labels_text(r.low, r.high, r.end)}" if np.isfinite([r.low, r.high]).any() else "too few seeds or too many that did not get there for an interval"
-        said.append(f"{s} saves a median of {_labels_text(r.median_low, r.median_high, r.end)} labels against {baseline} on the way to {r.target:.3f}"
+        more = r.median_high < 0  # needs more labels than the baseline
+        text = lambda low, high: _labels_text(-high, -low, r.end) if more else _labels_text(low, high, r.end)
+        inside = f"95 % interval {text(r.low, r.high)}" if np.isfinite([r.low, r.high]).any() else "too few seeds or too many that did not get there for an interval"
+        median, than = text(r.median_low, r.median_high), f"labels {'more than' if more else 'against'} {baseline}"
+        said.append(f"{s} {'needs' if more else 'saves'} a median of {median} {than} on the way to {r.target:.3f}"
                     f" (of {int(r.end):,}; {inside}; {int(r.seeds)} seeds" + "".join(f"; {m}" for m in misses) + ")")
     return said
 
