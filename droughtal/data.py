@@ -6,18 +6,17 @@
 __all__ = ['COMPOSITES', 'band_indices', 'Chips', 'draw_ids', 'split_ids', 'class_weights', 'dihedral', 'random_dihedral',
            'composite', 'show_chips', 'ChipLoader', 'make_dls']
 
-# %% ../nbs/40_data.ipynb #691498c2
+# %% ../nbs/40_data.ipynb #d4beb41a
 from pathlib import Path
 from random import Random
 
-import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 
-from .store import FLAGS, StoreError
+from .store import FLAGS, SPLITS, StoreError, as_store_error, open_store
 
 # %% ../nbs/40_data.ipynb #dd6bfc1d
 def band_indices(
@@ -31,41 +30,31 @@ def band_indices(
     if len(set(bands)) < len(bands): raise StoreError(f"bands: {', '.join(bands)} names a band twice")
     return [available.index(b) for b in bands]
 
-# %% ../nbs/40_data.ipynb #5ba27e59
-def _map_images(
-    dset,  # h5py data set of images (n, C, H, W), uint8
-) -> np.ndarray:  # read-only memory map of the same shape, or an empty array
-    "Map a contiguous HDF5 data set into memory; raises `StoreError` if it is chunked, compressed or stored elsewhere."
-    if dset.size == 0: return np.empty(dset.shape, np.uint8)
-    offset = dset.id.get_offset()
-    if dset.chunks or dset.external or offset is None or dset.dtype != np.uint8:
-        raise StoreError(f"{dset.file.filename}: {dset.name} is not contiguous uint8; convert it again with droughtal")
-    return np.memmap(dset.file.filename, mode="r", dtype=np.uint8, offset=offset, shape=dset.shape)
-
-# %% ../nbs/40_data.ipynb #5a223e24
+# %% ../nbs/40_data.ipynb #bd15e1c1
 class Chips:
-    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file."
+    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file, or a damaged one."
     def __init__(self,
         path,  # the HDF5 file
         bands=None,  # names of the bands to fetch, in order; None for all in the file
         in_memory: bool = False,  # read all images into memory once, rather than mapping the file
     ):
         self.path, self.in_memory, self._wanted = Path(path), in_memory, bands
-        if not self.path.is_file(): raise StoreError(f"{self.path}: no such file; make it with `droughtal data convert`")
+        if not self.path.exists(): raise StoreError(f"{self.path}: no such file; make it with `droughtal data convert`")
         self._open()
 
     def _open(self):
-        try: file = h5py.File(self.path, "r")
-        except OSError as e: raise StoreError(f"{self.path}: not a readable HDF5 file ({e})") from None
-        with file as f:
-            if f.attrs.get("format") != "droughtal": raise StoreError(f"{self.path}: not written by droughtal; convert it first")
+        with open_store(self.path) as f, as_store_error(self.path):
             self._read_attributes(f.attrs)
-            groups = [f[s] for s in ("train", "val") if s in f]
-            self._maps = [np.array(g["images"]) if self.in_memory else _map_images(g["images"]) for g in groups]
+            groups = [f[s] for s in SPLITS if s in f]
+            self._maps = [np.array(g["images"]) if self.in_memory else self._map(g["images"]) for g in groups]
             self.labels = np.concatenate([g["labels"][:] for g in groups]).astype(np.int64)
             self.filenames = np.concatenate([g["filename"][:] for g in groups])
             self.flags = {k: np.concatenate([g["flags"][k][:] for g in groups]) for k in FLAGS}
+        wrong = np.flatnonzero((self.labels < 0) | (self.labels >= self.n_classes))
+        if len(wrong): raise StoreError(f"{self.path}: label {self.labels[wrong[0]]} of row {wrong[0]} is outside 0..{self.n_classes - 1}; copy the file again or convert the source again")
         self.n_train = len(self._maps[0])
+
+    def _map(self, data): return np.memmap(self.path, np.uint8, "r", data.id.get_offset(), data.shape)
 
     def _read_attributes(self, a):
         self.all_bands = [str(b) for b in a["bands"]]

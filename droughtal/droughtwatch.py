@@ -6,8 +6,8 @@
 __all__ = ['URL', 'SHA256', 'MARKER', 'CLASS_NAMES', 'DownloadError', 'sha256_file', 'download', 'Shard', 'find_shards',
            'convert']
 
-# %% ../nbs/20_droughtwatch.ipynb #8558d40c
-import hashlib, io, os, re, shutil, struct, threading, time, zipfile, zlib
+# %% ../nbs/20_droughtwatch.ipynb #db5407fd
+import hashlib, io, os, re, shutil, stat, struct, threading, time, zipfile, zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
 import requests
-from .shards import BANDS, SIZE, Record, ShardError, read_records
+from .shards import BANDS, SIZE, Record, ShardError, check_regular, read_records
 from .store import SPLITS, StoreError, StoreWriter, progress_bar
 
 # %% ../nbs/20_droughtwatch.ipynb #5aea532f
@@ -188,43 +188,84 @@ def _split_of(
     if not file or file.startswith(".") or file.endswith("gstmp"): return None
     return folders[-1]
 
-# %% ../nbs/20_droughtwatch.ipynb #963da688
+# %% ../nbs/20_droughtwatch.ipynb #62f33898
+def _shown(
+    name:str, # of a file
+)->str: # of printable characters
+    "A name for messages and for the store"
+    return "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+# %% ../nbs/20_droughtwatch.ipynb #12ca78f6
 _MAX_RATIO = 1032
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError, UnicodeDecodeError, NotImplementedError, RuntimeError)
+_DAMAGED = "the zip is damaged or malicious: download it again"
+
+def _check_member(
+    m:zipfile.ZipInfo, # of a shard
+    where:str, # zip and member, for messages
+):
+    "Refuse a member that is encrypted, a link, packed in an unusual way, or of an impossible size"
+    if m.flag_bits & 1: raise ShardError(where, -1, "is encrypted", "unpack it with its password and convert the folder")
+    if stat.S_ISLNK(m.external_attr >> 16): raise ShardError(where, -1, "is a link, not a file", "put the file itself into the zip")
+    if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED): raise ShardError(where, -1, f"is packed by method {m.compress_type}, not by deflate", "unpack it and convert the folder")
+    if m.file_size > _MAX_RATIO*m.compress_size: raise ShardError(where, -1, f"declares {m.file_size:,} bytes packed into {m.compress_size:,}, which cannot be", _DAMAGED)
 
 def _check_zip(
     path:Path, # of the zip
-    members:list, # ZipInfo of the shards
+    archive:zipfile.ZipFile, # open for reading
 ):
-    "Refuse encrypted members and impossible sizes"
+    "Refuse a zip that is not what its directory says"
+    members = archive.infolist()
+    spans = sorted((m.header_offset, m.header_offset + 30 + m.compress_size) for m in members) + [(archive.start_dir, archive.start_dir)]
+    if spans[0][0] < 0 or any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:])): raise ShardError(str(path), -1, "its members overlap", _DAMAGED)
     for m in members:
-        if m.flag_bits & 1: raise ShardError(f"{path}: {m.filename}", -1, "is encrypted", "unpack it with its password and convert the folder")
-        if m.file_size > _MAX_RATIO*m.compress_size: raise ShardError(f"{path}: {m.filename}", -1, f"declares {m.file_size:,} bytes packed into {m.compress_size:,}, which cannot be", "the zip is damaged or malicious: download it again")
-    if sum(m.compress_size for m in members) > path.stat().st_size: raise ShardError(str(path), -1, "its members overlap", "the zip is damaged or malicious: download it again")
+        where = f"{path}: {_shown(m.filename)}"
+        if _split_of(m.filename): _check_member(m, where)
+        else:
+            try: archive.open(m).close()
+            except (RuntimeError, NotImplementedError): pass  # encrypted, or packed in an unusual way, and nobody's concern
+            except _BROKEN as e: raise ShardError(where, -1, f"is damaged ({e})", _DAMAGED) from None
 
-# %% ../nbs/20_droughtwatch.ipynb #7373bc70
+# %% ../nbs/20_droughtwatch.ipynb #abd1f7c0
 @contextmanager
 def _zip_shards(
     path:Path, # of the zip
 )->Iterator[list[Shard]]: # its shards, readable inside the context
     "The shards in a zip, read as streams"
     try: archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as e: raise ShardError(str(path), -1, f"is a damaged or incomplete zip ({e})", "download it again") from None
+    except _BROKEN as e: raise ShardError(str(path), -1, f"is a damaged or incomplete zip ({e})", "download it again") from None
     with archive:
+        _check_zip(path, archive)
         members = [m for m in archive.infolist() if _split_of(m.filename)]
-        _check_zip(path, members)
         def opener(m): return lambda: io.BufferedReader(archive.open(m), _PIECE)
-        yield [Shard(_split_of(m.filename), "/".join(m.filename.split("/")[-2:]), m.file_size, opener(m)) for m in members]
+        yield [Shard(_split_of(m.filename), _shown("/".join(m.filename.split("/")[-2:])), m.file_size, opener(m)) for m in members]
 
-# %% ../nbs/20_droughtwatch.ipynb #e547f851
+# %% ../nbs/20_droughtwatch.ipynb #e43b2772
+def _check_place(
+    file:Path, # in the folder
+    root:Path, # the folder, resolved
+):
+    "Refuse a file that is none, or lies elsewhere"
+    try: target = file.resolve(strict=True)
+    except (OSError, RuntimeError): raise ShardError(str(file), -1, "is a link that leads nowhere", "put the file itself there") from None
+    if not target.is_relative_to(root): raise ShardError(str(file), -1, f"is a link that leads out of the folder, to {_shown(str(target))}", "put the file itself there, or convert the folder that it lies in")
+    if not target.is_file(): raise ShardError(str(file), -1, "is a folder, a pipe or a device, not a file", "put the file itself there")
+
 def _folder_shards(
     path:Path, # of the unpacked folder
 )->list[Shard]: # its shards
     "The shards in a folder"
     def opener(p): return lambda: open(p, "rb", buffering=_PIECE)
-    names = [(p, (path.resolve()/p.relative_to(path)).as_posix()) for p in path.rglob("*") if p.is_file()]
-    return [Shard(_split_of(name), "/".join(name.split("/")[-2:]), p.stat().st_size, opener(p)) for p, name in names if _split_of(name)]
+    root, found = path.resolve(), []
+    for p in path.rglob("*"):
+        name = (root/p.relative_to(path)).as_posix()
+        if p.name in SPLITS and p.is_symlink(): raise ShardError(str(p), -1, "is a link, which is not followed", "put the folder itself there")
+        if not _split_of(name) or p.is_dir() and not p.is_symlink(): continue
+        _check_place(p, root)
+        found.append(Shard(_split_of(name), _shown("/".join(name.split("/")[-2:])), p.stat().st_size, opener(p)))
+    return found
 
-# %% ../nbs/20_droughtwatch.ipynb #00131daf
+# %% ../nbs/20_droughtwatch.ipynb #271606bb
 def _is_zip(
     path:Path, # of a file
 )->bool: # True for anything that begins like a zip
@@ -238,11 +279,12 @@ def find_shards(
     "The shards of a source; raises `FileNotFoundError`, or `ShardError` for a source without shards or an untrustworthy zip"
     src = Path(src)
     if not src.exists(): raise FileNotFoundError(f"{src}: no such file or folder; give the zip, the unpacked folder or one shard file")
+    if not src.is_dir(): check_regular(src)
     if src.is_dir(): found = _folder_shards(src)
     elif _is_zip(src):
         with _zip_shards(src) as found: yield _in_order(src, found)
         return
-    else: found = [Shard("train", src.name, src.stat().st_size, lambda: open(src, "rb", buffering=_PIECE))]
+    else: found = [Shard("train", _shown(src.name), src.stat().st_size, lambda: open(src, "rb", buffering=_PIECE))]
     yield _in_order(src, found)
 
 def _in_order(
@@ -255,9 +297,7 @@ def _in_order(
     if twice: raise ShardError(str(src), -1, f"holds {twice[0]} more than once", "give the folder of one data set")
     return sorted(found, key=lambda s: (SPLITS.index(s.split), _natural(s.name)))
 
-# %% ../nbs/20_droughtwatch.ipynb #390c4be6
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
-
+# %% ../nbs/20_droughtwatch.ipynb #bb1435bf
 def _shard_records(
     shard:Shard, # to read
     report:Callable, # called with each ShardError; may raise it
@@ -317,21 +357,37 @@ def _alongside(
         try: yield pool.submit(function, *args, stop)
         finally: stop.set()
 
-# %% ../nbs/20_droughtwatch.ipynb #c8921a7b
+# %% ../nbs/20_droughtwatch.ipynb #44ff74ce
 MARKER = "SIMULATED.txt"
 
 def _marker_text(
     src:Path, # the zip, folder or shard
 )->str|None: # its text, None where there is none
     "What a source says about being simulated"
-    if src.is_dir():
-        found = sorted(src.rglob(MARKER))
-        return found[0].read_text(errors="replace")[:10_000] if found else None
-    if not _is_zip(src): return None
+    if not src.is_dir() and not _is_zip(src): return None
+    data = (_marker_in_folder if src.is_dir() else _marker_in_zip)(src)
+    return None if data is None else data.decode(errors="replace").replace("\0", "\ufffd")
+
+def _marker_in_folder(
+    src:Path, # a folder
+)->bytes|None: # the beginning of the marker
+    "A marker that lies in the folder itself"
+    found = sorted(src.rglob(MARKER))
+    if not found: return None
+    _check_place(found[0], src.resolve())
+    with open(found[0], "rb") as file: return file.read(10_000)
+
+def _marker_in_zip(
+    src:Path, # a zip
+)->bytes|None: # the beginning of the marker
+    "A marker among the members"
     with zipfile.ZipFile(src) as archive:
         found = [m for m in archive.infolist() if m.filename.split("/")[-1] == MARKER]
         if not found: return None
-        with archive.open(found[0]) as stream: return stream.read(10_000).decode(errors="replace")
+        _check_member(found[0], f"{src}: {_shown(found[0].filename)}")
+        try:
+            with archive.open(found[0]) as stream: return stream.read(10_000)
+        except _BROKEN as e: raise ShardError(f"{src}: {_shown(found[0].filename)}", -1, f"cannot be read ({e})", _DAMAGED) from None
 
 # %% ../nbs/20_droughtwatch.ipynb #ec8a6954
 CLASS_NAMES = ("0", "1", "2", "3+")
@@ -371,7 +427,7 @@ def _reporter(
         skipped.append(dict(shard=error.shard, record=error.record, reason=error.reason))
     return report
 
-# %% ../nbs/20_droughtwatch.ipynb #8022b179
+# %% ../nbs/20_droughtwatch.ipynb #71e713b6
 def convert(
     src:str|Path, # the zip, the unpacked folder, or one shard file, whose rows go to train
     dest:str|Path, # HDF5 file to write
@@ -385,7 +441,7 @@ def convert(
         note, rows = _marker_text(src), _expected_rows(shards)
         dest.parent.mkdir(parents=True, exist_ok=True)
         _check_disk(dest, rows)
-        writer = StoreWriter(dest, BANDS, (SIZE, SIZE), CLASS_NAMES, rows, src.name, description=note or _ABOUT, simulated=note is not None if simulated is None else simulated)
+        writer = StoreWriter(dest, BANDS, (SIZE, SIZE), CLASS_NAMES, rows, _shown(src.name), description=note or _ABOUT, simulated=note is not None if simulated is None else simulated)
         with _alongside(_source_sha256, src, shards) as sha256, writer:
             _fill(writer, shards, sum(rows.values()), report)
             writer.skipped, writer.source_sha256 = skipped, sha256.result()

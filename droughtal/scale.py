@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BLOCK', 'FROM_BODY', 'Pixels', 'PoolModel', 'BestRows', 'spread_body', 'in_parts', 'query_pool']
 
-# %% ../nbs/84_scale.ipynb #1b0e5b48
+# %% ../nbs/84_scale.ipynb #00e29650
 import copy
 import inspect
 import math
@@ -17,25 +17,24 @@ from itertools import islice
 from pathlib import Path
 
 import cloudpickle
-import h5py
 import numpy as np
 import torch
 from distributed import KilledWorker, WorkerPlugin, as_completed, get_worker
 from fastcore.basics import patch
 
-from .data import Chips, _map_images
+from .data import Chips
 from .learner import mc_probs, pool_features, run_layers
-from .store import StoreError, progress_bar
+from .store import SPLITS, StoreError, as_store_error, open_store, progress_bar
 from .strategies.core import Strategy, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
 from .strategies.registry import get_strategy
 
-# %% ../nbs/84_scale.ipynb #6a7cbc75
+# %% ../nbs/84_scale.ipynb #a37935a9
 class Pixels(Chips):
     "The images of one HDF5 file, mapped into memory, and nothing else of it; raises `StoreError` as `Chips` does."
     def _open(self):
-        with h5py.File(self.path, "r") as f:
+        with open_store(self.path) as f, as_store_error(self.path):
             self._read_attributes(f.attrs)
-            self._maps = [_map_images(f[s]["images"]) for s in ("train", "val") if s in f]
+            self._maps = [self._map(f[s]["images"]) for s in SPLITS if s in f]
         self.n_train, self.labels = len(self._maps[0]), np.broadcast_to(np.int64(-1), sum(map(len, self._maps)))
 
 # %% ../nbs/84_scale.ipynb #dc34e4dd

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_STD', 'CLOUD_BLUE', 'CLOUD_THERMAL', 'CLOUD_SHARE',
-           'RULES', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'open_store', 'map_images',
-           'verify', 'fingerprint', 'info', 'show_info']
+           'RULES', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
+           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'show_info']
 
-# %% ../nbs/10_store.ipynb #30b4cff4
-import hashlib, json, os, sys
+# %% ../nbs/10_store.ipynb #e7e0170c
+import hashlib, json, math, mmap, os, sys
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -300,7 +300,23 @@ def _columns(self:StoreWriter)->dict: # split name to column name to array
     for split, part in zip(tables, np.split(repeated, [n_train])): tables[split]["duplicate"] = part
     return tables
 
-# %% ../nbs/10_store.ipynb #531c2e0b
+# %% ../nbs/10_store.ipynb #3a43562d
+def _checksum(
+    file, # open HDF5 file, complete but for its checksum
+)->str: # SHA-256, hex
+    "One number for all attributes and all columns but the images"
+    total, splits = hashlib.sha256(), [s for s in SPLITS if s in file]
+    for where in ("/", *splits):
+        attrs = file[where].attrs
+        values = {name: attrs[name] for name in sorted(attrs) if name != "checksum"}
+        total.update(json.dumps([where, {k: v.tolist() if hasattr(v, "tolist") else v for k, v in values.items()}]).encode())
+    for split in splits:
+        for name in ("labels", "shard", "record", "filename", *(f"flags/{flag}" for flag in FLAGS)):
+            column = file[split][name][:]
+            total.update(json.dumps([split, name, column.dtype.str, len(column)]).encode() + column.tobytes())
+    return total.hexdigest()
+
+# %% ../nbs/10_store.ipynb #243c10cf
 @patch
 def finish(self:StoreWriter):
     "Write what is left, add columns and attributes, rename; raises `StoreError` for an empty train split or a label out of range"
@@ -311,6 +327,7 @@ def finish(self:StoreWriter):
     if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}: self._move(counts)
     for split, table in tables.items(): _write_columns(self.file[split], table, self.splits[split].shard_names, len(self.class_names))
     self.file.attrs.update(self._attributes(counts, tables))
+    self.file.attrs["checksum"] = _checksum(self.file)
     self.close()
     os.replace(self.part, self.path)
 
@@ -471,6 +488,20 @@ def digits(
     return from_arrays(path, images[train], data.target[train], images[held_out], data.target[held_out], bands=("grey",),
                        source="scikit-learn load_digits", description="Handwritten digits, 8x8, from the test set of the UCI ML hand-written digits data")
 
+# %% ../nbs/10_store.ipynb #14669d28
+_STUMBLES = (OSError, KeyError, IndexError, AttributeError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)
+
+@contextmanager
+def as_store_error(
+    path:str|Path, # of a store file, for the message
+):
+    "Tell what goes wrong in reading a damaged file as a `StoreError`"
+    try: yield
+    except (StoreError, FileNotFoundError): raise
+    except _STUMBLES as e:
+        said = " ".join(str(e.args[0] if e.args else e).split())[:200]
+        raise StoreError(f"{path}: is damaged ({type(e).__name__}: {said}); copy it again or convert the source again") from None
+
 # %% ../nbs/10_store.ipynb #f847ff57
 def _member(
     group, # an open HDF5 group
@@ -483,7 +514,7 @@ def _member(
     if not isinstance(link, h5py.HardLink): raise StoreError(f"{path}: {group.name.rstrip('/')}/{name} is a link that leads elsewhere; only data inside the file are read: convert the source again")
     return group[name]
 
-# %% ../nbs/10_store.ipynb #04250d9f
+# %% ../nbs/10_store.ipynb #3f86cc84
 _DTYPES = dict(images="|u1", labels="<i8", shard="<i4", record="<i8", filename="S") | {f"flags/{f}": "|b1" for f in FLAGS}
 
 def _dataset(
@@ -501,51 +532,137 @@ def _dataset(
     right = data.dtype.kind == "S" if _DTYPES[name] == "S" else data.dtype == np.dtype(_DTYPES[name])
     if not right: raise StoreError(f"{where} has the type {data.dtype}, not {_DTYPES[name]}; convert the source again")
     offset = data.id.get_offset()
-    if data.size and (offset is None or offset + data.size*data.dtype.itemsize > path.stat().st_size): raise StoreError(f"{where} reaches beyond the end of the file, which is cut off; copy it again")
+    if not data.shape or 0 in data.shape: raise StoreError(f"{where} holds nothing; convert the source again")
+    if offset is None or offset + math.prod(data.shape)*data.dtype.itemsize > path.stat().st_size: raise StoreError(f"{where} reaches beyond the end of the file, which is cut off; copy it again")
     return data
 
-# %% ../nbs/10_store.ipynb #2762f093
-_ATTRIBUTES = ("format_version", "bands", "n_classes", "class_names", "height", "width", "source", "source_sha256", "simulated", "band_mean", "band_std",
-               "fingerprint", "skipped", "description", "duplicates", "band_lengths", "rules")
+# %% ../nbs/10_store.ipynb #22128aa5
+def _is_text(value): return isinstance(value, str)
+def _is_truth(value): return isinstance(value, (bool, np.bool_))
+def _is_count(value): return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+def _is_counts(value): return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "iu"
+def _is_levels(value): return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f" and bool(np.isfinite(value).all())
+def _is_names(value): return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(v, str) for v in value)
 
+_BOOKS = ("skipped", "duplicates", "band_lengths", "rules")
+_ATTRIBUTES = dict(format_version=_is_count, bands=_is_names, n_classes=_is_count, class_names=_is_names, height=_is_count, width=_is_count,
+    source=_is_text, source_sha256=_is_text, simulated=_is_truth, band_mean=_is_levels, band_std=_is_levels, fingerprint=_is_text, description=_is_text) | dict.fromkeys(_BOOKS, _is_text)
+_SPLIT_ATTRIBUTES = dict(class_counts=_is_counts, shard_names=_is_names)
+
+def _check_attributes(
+    group, # open HDF5 file or group
+    expected:dict, # attribute name to a test of its value
+    where:str, # file and group, for messages
+)->dict: # attribute name to value
+    "Attributes that are there and of the right type"
+    missing = [a for a in expected if a not in group.attrs]
+    if missing: raise StoreError(f"{where}: the attributes {missing} are missing; convert the source again")
+    values = {a: group.attrs[a] for a in expected}
+    wrong = [a for a, right in expected.items() if not right(values[a])]
+    if wrong: raise StoreError(f"{where}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
+    return values
+
+# %% ../nbs/10_store.ipynb #8cc1d47c
+def _check_books(
+    values:dict, # attribute name to value
+    path:Path, # of the file, for messages
+):
+    "Refuse bookkeeping that is no JSON of the right form"
+    skipped, duplicates, lengths, rules = (json.loads(values[name]) for name in _BOOKS)
+    whole = lambda v: isinstance(v, int) and v >= 0
+    right = dict(skipped=isinstance(skipped, list) and all(isinstance(s, dict) and {"shard", "record", "reason"} <= set(s) for s in skipped),
+        duplicates=isinstance(duplicates, dict) and all(whole(duplicates.get(k)) for k in ("within_train", "within_val", "between")),
+        band_lengths=isinstance(lengths, dict) and all(k.isdecimal() and whole(v) for k, v in lengths.items()),
+        rules=isinstance(rules, dict) and all(isinstance(rules.get(f), str) for f in FLAGS))
+    if wrong := [name for name in _BOOKS if not right[name]]: raise StoreError(f"{path}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
+
+# %% ../nbs/10_store.ipynb #8cf68cb2
 def _check_form(
     file, # open HDF5 file
     path:Path, # its path, for messages
 ):
     "Refuse a file that does not have the form"
-    if file.attrs.get("format") != "droughtal": raise StoreError(f"{path}: is an HDF5 file but no droughtal image set; make one with `droughtal data convert` or from_arrays")
-    missing = [a for a in _ATTRIBUTES if a not in file.attrs]
-    if missing: raise StoreError(f"{path}: the attributes {missing} are missing; convert the source again")
-    if (version := int(file.attrs["format_version"])) != FORMAT_VERSION: raise StoreError(f"{path}: has format version {version}, this program reads {FORMAT_VERSION}; convert the source again")
-    shape = (len(file.attrs["bands"]), int(file.attrs["height"]), int(file.attrs["width"]))
+    if not (_is_text(made_by := file.attrs.get("format")) and made_by == "droughtal"): raise StoreError(f"{path}: is an HDF5 file but no droughtal image set; make one with `droughtal data convert` or from_arrays")
+    if "format_version" in file.attrs and _is_count(version := file.attrs["format_version"]) and version != FORMAT_VERSION:
+        raise StoreError(f"{path}: has format version {version}, this program reads {FORMAT_VERSION}; convert the source again")
+    a = _check_attributes(file, _ATTRIBUTES, str(path))
+    _check_books(a, path)
+    if len(a["class_names"]) != a["n_classes"]: raise StoreError(f"{path}: class_names and n_classes differ; convert the source again")
+    if not len(a["bands"]) == len(set(a["bands"])) == len(a["band_mean"]) == len(a["band_std"]): raise StoreError(f"{path}: bands, band_mean and band_std do not fit together; convert the source again")
     splits = [s for s in SPLITS if _member(file, s, path) is not None]
     if "train" not in splits: raise StoreError(f"{path}: the group train is missing; convert the source again")
+    for split in splits: _check_split(file[split], (len(a["bands"]), int(a["height"]), int(a["width"])), path)
     for split in splits:
-        data = {name: _dataset(file[split], name, path) for name in _DTYPES}
-        if data["images"].shape[1:] != shape: raise StoreError(f"{path}: {split}/images is {data['images'].shape}, not (rows, {', '.join(map(str, shape))}) as the attributes say; convert the source again")
-        for name, d in data.items():
-            if d.shape[:1] != data["images"].shape[:1] or name != "images" and d.ndim != 1: raise StoreError(f"{path}: {split}/{name} is {d.shape}, but there are {len(data['images'])} images; convert the source again")
+        if len(_check_attributes(file[split], _SPLIT_ATTRIBUTES, f"{path}: {split}")["class_counts"]) != a["n_classes"]: raise StoreError(f"{path}: {split}: class_counts and n_classes differ; convert the source again")
 
-# %% ../nbs/10_store.ipynb #ec482c64
+def _check_split(
+    group, # a split's HDF5 group
+    shape:tuple, # (C, H, W) as the attributes say
+    path:Path, # of the file, for messages
+):
+    "Refuse data sets that are not plain or do not fit together"
+    split, data = group.name.strip("/"), {name: _dataset(group, name, path) for name in _DTYPES}
+    if data["images"].shape[1:] != shape: raise StoreError(f"{path}: {split}/images is {data['images'].shape}, not (rows, {', '.join(map(str, shape))}) as the attributes say; convert the source again")
+    for name, d in data.items():
+        if d.shape[:1] != data["images"].shape[:1] or name != "images" and d.ndim != 1: raise StoreError(f"{path}: {split}/{name} is {d.shape}, but there are {len(data['images'])} images; convert the source again")
+
+# %% ../nbs/10_store.ipynb #6b46a5dc
+_HEAP = b"GCOL\x01\0\0\0"
+
+def _walks(
+    data, # bytes of the file
+    at:int, # where the heap begins
+)->bool: # False if one of its objects has no end inside it
+    "Whether a heap can be walked from object to object to its end"
+    number = lambda at, n: int.from_bytes(data[at:at + n], "little")
+    here, end = at + 16, at + number(at + 8, 8)
+    if not here < end <= len(data): return False
+    while here + 16 <= end:
+        size = number(here + 8, 8)
+        step = 16 + -(-size // 8)*8 if number(here, 2) else size
+        if step < 16 or here + step > end: return False
+        here += step
+    return True
+
+def _check_heaps(
+    file, # open HDF5 file
+    path:Path, # its path
+):
+    "Refuse heaps of texts that cannot be walked"
+    if "format" not in file.attrs: return
+    groups = [g for s in SPLITS if isinstance(g := _member(file, s, path), h5py.Group)]
+    images = [d.id for g in groups if isinstance(d := _member(g, "images", path), h5py.Dataset)]
+    edges = sorted((d.get_offset(), d.get_offset() + d.get_storage_size()) for d in images if d.get_offset() is not None)
+    with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        edges = [0, *(e for pair in edges for e in pair), len(data)]
+        for start, stop in zip(edges[::2], edges[1::2]):
+            while (at := data.find(_HEAP, start, stop)) >= 0:
+                if not _walks(data, at): raise StoreError(f"{path}: is damaged (the texts at byte {at:,} have no end); copy it again or convert the source again")
+                start = at + 16
+
+# %% ../nbs/10_store.ipynb #672c049e
 @contextmanager
 def open_store(
     path:str|Path, # of a store file
 )->Iterator[h5py.File]: # open for reading
     "Open a store file for reading; raises `FileNotFoundError` or, for a file of another form, `StoreError`"
     path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
+    if not path.exists(): raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
+    if not path.is_file(): raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
     try: file = h5py.File(path, "r")
-    except OSError as e: raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
-    with file:
-        _check_form(file, path)
+    except _STUMBLES as e: raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
+    try:
+        with as_store_error(path): _check_heaps(file, path), _check_form(file, path)
         yield file
+    finally:
+        with as_store_error(path): file.close()
 
-# %% ../nbs/10_store.ipynb #dbabf322
+# %% ../nbs/10_store.ipynb #cd2de24b
 def map_images(
     path:str|Path, # of a store file
 )->dict: # split name to (n, C, H, W) uint8 array, mapped from disc, read-only
     "Map the images of each split into memory; nothing is read until it is used"
-    with open_store(path) as file:
+    with open_store(path) as file, as_store_error(path):
         return {s: np.memmap(path, np.uint8, "r", file[s]["images"].id.get_offset(), file[s]["images"].shape) for s in SPLITS if s in file}
 
 # %% ../nbs/10_store.ipynb #bd70078a
@@ -566,7 +683,7 @@ def _measure_split(
     names = ("digest", "zero_band", "near_constant", "cloudy")
     return dict(zip(names, map(np.concatenate, zip(*columns)))) | dict(sums=total, hash=chips_hash)
 
-# %% ../nbs/10_store.ipynb #6298cbbb
+# %% ../nbs/10_store.ipynb #a92c7d76
 def _differences(
     file, # open store file
     found:dict, # split name to what was measured
@@ -584,30 +701,30 @@ def _differences(
         out += [f"{split}: flags/{flag} differs in {k} rows" for flag, column in (m | dict(duplicate=duplicate)).items()
                 if flag in FLAGS and (k := int((group[f"flags/{flag}"][:] != column).sum()))]
     mean, std = _statistics(found["train"]["sums"], n_train*pixels)
-    if len(attrs["class_names"]) != attrs["n_classes"]: out.append("class_names and n_classes differ")
     out += [f"{name} differs from the images" for name, value in (("band_mean", mean), ("band_std", std)) if not (np.shape(attrs[name]) == value.shape and np.allclose(attrs[name], value, rtol=1e-12, atol=1e-12))]
     if json.loads(attrs["duplicates"]) != counts: out.append("duplicates differ from the images")
     if _fingerprint({s: (m["hash"], file[s]["labels"][:]) for s, m in found.items()}, (len(attrs["bands"]), int(attrs["height"]), int(attrs["width"]))) != attrs["fingerprint"]: out.append("fingerprint differs from images and labels")
+    if "checksum" in attrs and attrs["checksum"] != _checksum(file): out.append("checksum differs from columns and attributes")
     return out
 
-# %% ../nbs/10_store.ipynb #2fed99e9
+# %% ../nbs/10_store.ipynb #9b6d55b3
 def verify(
     path:str|Path, # of a store file
 )->dict: # what `info` tells about it
     "Check a file against its own attributes, reading all of it; raises `StoreError` naming everything that differs"
     images = map_images(path)
-    with open_store(path) as file:
+    with open_store(path) as file, as_store_error(path):
         found = {s: _measure_split(x, tuple(file.attrs["bands"])) for s, x in images.items()}
         different = _differences(file, found)
     if different: raise StoreError(f"{path}: " + "; ".join(different) + "; copy the file again or convert the source again")
     return info(path)
 
-# %% ../nbs/10_store.ipynb #3df6f0fc
+# %% ../nbs/10_store.ipynb #9988a496
 def fingerprint(
     path:str|Path, # of a store file
 )->str: # SHA-256, hex
     "The file's own statement of its fingerprint, which `verify` checks"
-    with open_store(path) as file: return str(file.attrs["fingerprint"])
+    with open_store(path) as file, as_store_error(path): return str(file.attrs["fingerprint"])
 
 # %% ../nbs/10_store.ipynb #403d6e08
 def _integrity(
@@ -619,12 +736,12 @@ def _integrity(
         flags={s: {flag: int(file[f"{s}/flags/{flag}"][:].sum()) for flag in FLAGS} for s in splits},
         duplicates=json.loads(file.attrs["duplicates"]), rules=json.loads(file.attrs["rules"]), skipped=json.loads(file.attrs["skipped"]))
 
-# %% ../nbs/10_store.ipynb #6cb192f4
+# %% ../nbs/10_store.ipynb #c1360784
 def info(
     path:str|Path, # of a store file
 )->dict: # JSON-able: rows, classes, bands, source, integrity
     "Everything a file says about itself, as a plain dictionary"
-    with open_store(path) as file:
+    with open_store(path) as file, as_store_error(path):
         attrs, splits = file.attrs, [s for s in SPLITS if s in file]
         text = {k: str(attrs[k]) for k in ("source", "source_sha256", "description", "fingerprint")}
         return dict(path=str(path), bytes=Path(path).stat().st_size, format_version=int(attrs["format_version"]),
