@@ -8,7 +8,7 @@ __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'LOCK_SECONDS', 'FREE_TO_CHANGE', 'COST
            'Experiment', 'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised',
            'load_classifier']
 
-# %% ../nbs/80_experiment.ipynb #24307c37
+# %% ../nbs/80_experiment.ipynb #744d07b4
 import json
 import os
 import platform
@@ -34,10 +34,10 @@ from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, Traini
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .files import read_json, write_json, write_whole
+from .files import read_json, read_yaml, write_json, write_whole
 from .learner import compute_metrics, confidence_bins, head_logits, pool_features
 from .measure import peak_memory
-from .model import make_body
+from .model import WeightsError, make_body, read_weights, write_weights
 from .pretext import pretrain
 from .simulate import simulate_zip
 from .stopping import agreement, fires, overall_uncertainty, pack_classes, stopping_report, unpack_classes
@@ -133,13 +133,17 @@ def environment(
                      gpus=[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], threads=torch.get_num_threads()),
         data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
 
-# %% ../nbs/80_experiment.ipynb #780a56d6
+# %% ../nbs/80_experiment.ipynb #81c069d9
 LOCK_SECONDS = 2  # how long to wait for a folder in use
 FREE_TO_CHANGE = {*MACHINE_PARAMETERS, "rounds", "stop_early", "repeats"}  # parameters that a resumed run may change
 
 def _read_round(file):
     try: return json.loads(file.read_text())
     except ValueError: raise ParameterError(f"out: {file} is damaged; delete it and every later round's file to go on from the round before") from None
+
+def _params_of(run):
+    try: return read_yaml(Path(run)/"params.yaml")
+    except (OSError, ValueError) as e: raise ParameterError(f"out: {e}; restore it, or start in another folder") from None
 
 class RunFolder:
     "The record of a run; raises `ParameterError` if the folder holds another run, or is in use."
@@ -152,14 +156,14 @@ class RunFolder:
         try: self.path.mkdir(parents=True, exist_ok=True); self._lock = FileLock(self.path/".lock"); self._lock.acquire(timeout=LOCK_SECONDS)
         except Timeout: raise ParameterError(f"out: another process is working in {self.path}") from None
         except OSError as e: raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
-        try: self._check(params, resume)
-        except ParameterError: self.close(); raise
-        write_whole(self.path/"params.yaml", yaml.safe_dump(params, sort_keys=False))
+        try: self._check(params, resume); write_whole(self.path/"params.yaml", yaml.safe_dump(params, sort_keys=False))
+        except OSError as e: self.close(); raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
+        except BaseException: self.close(); raise
 
     def _check(self, params, resume):
         if not self.records(): return
         if not resume: raise ParameterError(f"out: {self.path} holds {len(self.records())} rounds already; set resume to go on with them, or choose another folder")
-        old = yaml.safe_load((self.path/"params.yaml").read_text())
+        old = _params_of(self.path)
         for k in changed_parameters(params, old, FREE_TO_CHANGE): raise ParameterError(f"{k}: the run in {self.path} has {old[k]!r}, cannot resume it with {params[k]!r}")
 
     def records(self) -> list:  # one dict a round, in order
@@ -172,7 +176,7 @@ class RunFolder:
     def status(self, phase, round, **more): write_json(self.path/"status.json", dict(phase=phase, round=round, pid=os.getpid(), time=time.time(), started=self.started, **more))
     def close(self): self._lock.release()
 
-# %% ../nbs/80_experiment.ipynb #f1f5e1cc
+# %% ../nbs/80_experiment.ipynb #dcb49438
 COSTS = ("seconds", "memory")  # what a round's record says of each phase: how long it took, and how many bytes at most, beyond those taken before; null where the system does not tell
 
 def _tables(records):
@@ -188,7 +192,7 @@ def commit(self: RunFolder,
 ) -> None:
     "Make a round count."
     n, checkpoints = record["round"], self.path/"checkpoint"
-    write_whole(checkpoints/f"{n:03d}.pt", partial(torch.save, state))
+    write_weights(state, checkpoints/f"{n:03d}.pt")
     write_json(self.path/"rounds"/f"{n:03d}.json", record)
     self.write_tables()
     for old in checkpoints.glob("*.pt"):
@@ -199,12 +203,14 @@ def write_tables(self: RunFolder) -> None:
     "Make the two tables from the rounds."
     for name, table in zip(("rounds", "queries"), _tables(self.records())): write_whole(self.path/f"{name}.parquet", table.to_parquet)
 
-@patch
-def load_state(self: RunFolder, round: int) -> dict:  # state dict
-    "Weights after a round; no code can hide in the file."
-    file = self.path/"checkpoint"/f"{round:03d}.pt"
-    try: return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as e: raise ParameterError(f"out: {file} cannot be read ({type(e).__name__}); the run cannot be resumed, start in another folder") from None
+def _checkpoint(run, round): return Path(run)/"checkpoint"/f"{round:03d}.pt"
+
+def _restored(classifier, file, n_fits, validation=None):
+    "The classifier with the weights of a checkpoint; a file that is damaged, in which code hides, or that holds another model's weights is refused."
+    try: return classifier.restore(read_weights(classifier.arch, file), n_fits, validation)
+    except WeightsError as e: why = str(e).removeprefix("pretrained: ")
+    except (RuntimeError, TypeError, AttributeError) as e: why = f"{file} does not hold the weights of this model ({one_line(e)[:200]})"
+    raise ParameterError(f"out: {why}; the run cannot be resumed, start in another folder")
 
 # %% ../nbs/80_experiment.ipynb #75bef5a8
 def free_folder(
@@ -343,7 +349,7 @@ class Experiment(Run):
         query = partial(get_strategy(config.strategy, config.dropout, config.validation), **config.options())
         self.learner = ActiveLearner(self.classifier, query_strategy=query)
 
-# %% ../nbs/80_experiment.ipynb #dd3f439a
+# %% ../nbs/80_experiment.ipynb #ae717094
 def simclr_body(
     folder,  # where the weights are kept, as `init_body.pt`
     config: ExperimentConfig,  # the run's parameters
@@ -361,7 +367,7 @@ def _made_so(file, about):
     "Whether a body was made from just these rows in just this way."
     try: found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception: return False
-    return all(found.get(k) == v for k, v in about.items())
+    return isinstance(found, dict) and all(type(found.get(k)) is type(v) and found[k] == v for k, v in about.items())
 
 # %% ../nbs/80_experiment.ipynb #6d1f915b
 @patch
@@ -497,7 +503,7 @@ def _count(self: Experiment, record):
     self.round += 1
     if self.criteria: write_json(self.folder.path/"stopping.json", self.stopping())
 
-# %% ../nbs/80_experiment.ipynb #0e3b0e84
+# %% ../nbs/80_experiment.ipynb #94265977
 @patch
 def restore(self: Experiment,
     records: list,  # rounds already done
@@ -509,7 +515,7 @@ def restore(self: Experiment,
         self.learner._add_training_data(np.array(r["queried"]), self.oracle.label(r["queried"]))
         self.tracker.log(r)
         self._count(r)
-    self.classifier.restore(self.folder.load_state(records[-1]["round"]), n_fits=len(records), validation=self.validation())
+    _restored(self.classifier, _checkpoint(self.folder.path, records[-1]["round"]), len(records), self.validation())
     self.folder.write_tables()
     if any(c.kind == "uncertainty" for c in self.criteria) and not self.finished(): self.classifier.features(self.pool)
 
@@ -590,7 +596,7 @@ def run_supervised(
     run.close()
     return run.folder.path
 
-# %% ../nbs/80_experiment.ipynb #5628dae8
+# %% ../nbs/80_experiment.ipynb #4e08e414
 def load_classifier(
     run,  # a run's folder
 ) -> ChipClassifier:  # with the weights after the last round
@@ -598,8 +604,8 @@ def load_classifier(
     run = Path(run)
     checkpoints = [c for r in sorted((run/"rounds").glob("*.json")) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
-    params = yaml.safe_load((run/"params.yaml").read_text())
+    params = _params_of(run)
     kind = ExperimentConfig if "strategy" in params else TrainingConfig
     config = kind(**params | dict(pretrained="none"))
     classifier = make_classifier(config, Chips(find_data(config.data), _names(config.bands)))
-    return classifier.restore(torch.load(checkpoints[-1], map_location="cpu", weights_only=True), n_fits=int(checkpoints[-1].stem) + 1)
+    return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1)

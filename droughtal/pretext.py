@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['nt_xent', 'random_window', 'random_light', 'random_noise', 'random_view', 'Contrast', 'pretrain', 'linear_probe']
 
-# %% ../nbs/72_pretext.ipynb #63cde30b
+# %% ../nbs/72_pretext.ipynb #e61cc1c2
 import hashlib
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import nn
 
 from .data import Chips, random_dihedral
 from .learner import TrainingDiverged, pool_features, seeded
-from .model import ChipNet, Prepare, make_body
+from .model import ChipNet, Prepare, make_body, write_weights
 from .store import progress_bar
 
 # %% ../nbs/72_pretext.ipynb #253b134c
@@ -111,21 +111,13 @@ def _view_maker(chips, crop, size, seed, device):
         return [random_view(x, crop, size or crop, rng, generator) for _ in range(2)]
     return views
 
-# %% ../nbs/72_pretext.ipynb #b0942b47
+# %% ../nbs/72_pretext.ipynb #68fa488b
 def _check(**given):
     lowest = dict(rows=2, epochs=1, batch_size=2, dim=1, crop=0, size=0)
     for name, least in lowest.items():
         if given[name] < least: raise ValueError(f"{'ids' if name == 'rows' else name}: at least {least}{' different rows' if name == 'rows' else ''}, got {given[name]}")
     for name in ("lr", "temperature"):
         if not given[name] > 0: raise ValueError(f"{name}: above 0, got {given[name]}")
-
-def _save_whole(content, path):
-    "Write under a temporary name, then rename: the file is whole or absent."
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try: torch.save(content, part); os.replace(part, path)
-    finally: part.unlink(missing_ok=True)
-    return path
 
 def _epoch(net, batches, views, optimizer, schedule, temperature):
     "One pass over the rows; gives the mean loss."
@@ -137,7 +129,7 @@ def _epoch(net, batches, views, optimizer, schedule, temperature):
         losses.append(loss.item())
     return float(np.mean(losses))
 
-# %% ../nbs/72_pretext.ipynb #fbf91019
+# %% ../nbs/72_pretext.ipynb #8b291072
 def pretrain(
     chips: Chips,  # the data set; its labels are not looked at
     ids,  # row ids to learn from, 1-D array of int, at least 2
@@ -167,7 +159,7 @@ def pretrain(
         if not np.isfinite(history[-1]): raise TrainingDiverged(f"the loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
     how = dict(epochs=epochs, batch_size=batch_size, lr=lr, temperature=temperature, dim=dim, crop=crop, size=size, seed=seed, history=history)
     state = {k: v.cpu() for k, v in net.body.state_dict().items()}
-    return _save_whole(dict(state=state, bands=list(chips.bands), arch=arch, rows=len(ids), ids_sha256=hashlib.sha256(ids.tobytes()).hexdigest(), data=chips.fingerprint) | how, out)
+    return write_weights(dict(state=state, bands=list(chips.bands), arch=arch, rows=len(ids), ids_sha256=hashlib.sha256(ids.tobytes()).hexdigest(), data=chips.fingerprint) | how, out)
 
 # %% ../nbs/72_pretext.ipynb #3487edc7
 def linear_probe(

@@ -123,13 +123,14 @@ def _reserve(
     plist.set_obj_track_times(False)
     return h5py.h5d.create(group.id, name.encode(), h5py.h5t.STD_U8LE, h5py.h5s.create_simple(shape), plist).get_offset()
 
-# %% ../nbs/10_store.ipynb #35aa7957
+# %% ../nbs/10_store.ipynb #1efcd383
 def _create(
     path:Path, # of the new file
     capacity:dict, # split name to rows
     shape:tuple, # (C, H, W)
 )->tuple: # the open file, and for each split a list of (offset, rows)
-    "Create the file with a place for each split's images"
+    "Create the file with a place for each split's images; raises `OSError` if it cannot have its full length"
+    with open(path, "wb") as probe: _make_room(probe.fileno(), sum(capacity.values()) * int(np.prod(shape)))
     file = h5py.File(path, "w", libver=("v108", "v108"))
     places = {s: [(_reserve(file.create_group(s), "images", (n, *shape)), n)] for s, n in capacity.items() if n}
     file.flush()
@@ -147,7 +148,27 @@ def _write_at(
         done = os.pwrite(fd, view, offset)
         view, offset = view[done:], offset + done
 
-# %% ../nbs/10_store.ipynb #3fed564f
+# %% ../nbs/10_store.ipynb #15f28ada
+_ROOM = 64 << 10
+
+def _make_room(
+    fd:int, # file descriptor
+    end:int, # of what is in the file or has its place there, bytes
+    more:int=0, # bytes that HDF5 will write behind it
+):
+    "Write zeros behind the end; raises `OSError` if the system does not let a file have so many bytes"
+    for offset in range(end, end + more + _ROOM, _ROOM): _write_at(fd, bytes(_ROOM), offset)
+
+def _let_go(
+    file, # open HDF5 file that is to be thrown away
+    fd:int|None, # its file descriptor
+):
+    "Close the file, its contents given up"
+    if fd is not None: os.ftruncate(fd, 0)
+    try: file.close()
+    except (OSError, RuntimeError): pass
+
+# %% ../nbs/10_store.ipynb #471ff658
 class StoreWriter:
     "Stream rows into a store file in bounded memory; a context manager, after which the file stands under its name if no error was raised"
     def __init__(self,
@@ -174,17 +195,25 @@ class StoreWriter:
         self.free, self.pending, self.file, self.fd, self.pool = [], deque(), None, None, None
 
     def __enter__(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file, self.places = _create(self.part, self.capacity, self.shape)
-        self.fd, self.pool = os.open(self.part, os.O_RDWR), ThreadPoolExecutor(2)
+        with self._telling():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try: self.file, self.places = _create(self.part, self.capacity, self.shape)
+            except OSError: self.part.unlink(missing_ok=True); raise
+            self.fd, self.pool = os.open(self.part, os.O_RDWR), ThreadPoolExecutor(2)
         return self
 
     def __exit__(self, kind, error, traceback):
         try:
             if kind is None: self.finish()
         finally:
-            self.close()
+            self.close(empty=True)
             self.part.unlink(missing_ok=True)
+
+    @contextmanager
+    def _telling(self):
+        "Turn what the system says against a write into an error that names the file"
+        try: yield
+        except OSError as e: raise StoreError(f"{self.path}: cannot be written ({e.strerror or e}); make room or choose another place") from None
 
 # %% ../nbs/10_store.ipynb #de4816d1
 class _Split:
@@ -236,7 +265,7 @@ def _measure_and_write(
     for offset, a, b in pieces: _write_at(fd, block[a:b], offset)
     return _digests(block), *_band_sums(block), _cloudy(block, bands)
 
-# %% ../nbs/10_store.ipynb #b9f89322
+# %% ../nbs/10_store.ipynb #a8b324ce
 @patch
 def _place(self:StoreWriter,
     split:str, # "train" or "val"
@@ -247,6 +276,7 @@ def _place(self:StoreWriter,
     places, pieces, row, base = self.places.setdefault(split, []), [], start, 0
     while sum(rows for _, rows in places) < start + n:
         group, more = self.file.require_group(split), max(self.block_rows, sum(rows for _, rows in places))
+        with self._telling(): _make_room(self.fd, self.file.id.get_filesize() + more*int(np.prod(self.shape)))
         places.append((_reserve(group, f"images_{len(places)}", (more, *self.shape)), more))
     for offset, rows in places:
         if row < min(base + rows, start + n):
@@ -271,12 +301,12 @@ def _submit(self:StoreWriter,
     if len(self.pending) > _UNDER_WAY: self._collect()
     rows.images = self.free.pop() if self.free else np.empty_like(buffer)
 
-# %% ../nbs/10_store.ipynb #f703bd06
+# %% ../nbs/10_store.ipynb #71cc375b
 @patch
 def _collect(self:StoreWriter):
     "Take the oldest block's measurements"
     split, buffer, columns, future = self.pending.popleft()
-    digests, sums, squares, cloudy = future.result()
+    with self._telling(): digests, sums, squares, cloudy = future.result()
     rows, pixels = self.splits[split], self.shape[1]*self.shape[2]
     rows.hash.update(b"".join(digests))
     rows.sums += sums.sum(0), squares.sum(0)
@@ -316,7 +346,7 @@ def _checksum(
             total.update(json.dumps([split, name, column.dtype.str, len(column)]).encode() + column.tobytes())
     return total.hexdigest()
 
-# %% ../nbs/10_store.ipynb #243c10cf
+# %% ../nbs/10_store.ipynb #373a82d5
 @patch
 def finish(self:StoreWriter):
     "Write what is left, add columns and attributes, rename; raises `StoreError` for an empty train split or a label out of range"
@@ -324,36 +354,55 @@ def finish(self:StoreWriter):
     while self.pending: self._collect()
     tables = self._columns()
     counts = {s: len(t["labels"]) for s, t in tables.items()}
-    if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}: self._move(counts)
-    for split, table in tables.items(): _write_columns(self.file[split], table, self.splits[split].shard_names, len(self.class_names))
-    self.file.attrs.update(self._attributes(counts, tables))
-    self.file.attrs["checksum"] = _checksum(self.file)
-    self.close()
-    os.replace(self.part, self.path)
+    with self._telling():
+        if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}: self._move(counts)
+        self._write_tables(counts, tables)
+        os.replace(self.part, self.path)
 
-# %% ../nbs/10_store.ipynb #5ef48819
 @patch
-def close(self:StoreWriter):
+def _write_tables(self:StoreWriter,
+    counts:dict, # split name to rows
+    tables:dict, # split name to column name to array
+):
+    "Write columns and attributes, for which the system must have given room before, and close the file"
+    attributes = self._attributes(counts, tables)
+    texts = sum(len(v) for v in attributes.values() if isinstance(v, str)) + sum(len(n) + 16 for r in self.splits.values() for n in r.shard_names)
+    _make_room(self.fd, self.file.id.get_filesize(), 2*texts + sum(128*n + t["filename"].nbytes for n, t in zip(counts.values(), tables.values())))
+    for split, table in tables.items(): _write_columns(self.file[split], table, self.splits[split].shard_names, len(self.class_names))
+    self.file.attrs.update(attributes)
+    self.file.attrs["checksum"] = _checksum(self.file)
+    self.file.flush()
+    size = self.file.id.get_filesize()
+    self.close()
+    os.truncate(self.part, size)
+
+# %% ../nbs/10_store.ipynb #4e1c5446
+@patch
+def close(self:StoreWriter,
+    empty:bool=False, # the file is to be thrown away
+):
     "Close the file and stop the threads"
     if self.pool: self.pool.shutdown(wait=True, cancel_futures=True)
-    if self.file: self.file.close()
+    if self.file: _let_go(self.file, self.fd) if empty else self.file.close()
     if self.fd is not None: os.close(self.fd)
     self.pool = self.file = self.fd = None
 
-# %% ../nbs/10_store.ipynb #eb55d2ab
+# %% ../nbs/10_store.ipynb #35fa9480
 @patch
 def _move(self:StoreWriter,
     counts:dict, # split name to rows
 ):
     "Move the images into a new file of exactly the right size, block by block"
-    exact = self.path.with_name(self.path.name + ".exact.part")
-    file, places = _create(exact, counts, self.shape)
+    exact, file = self.path.with_name(self.path.name + ".exact.part"), None
     try:
-        with open(exact, "r+b") as target:
-            for split, n in counts.items(): self._copy_images(split, n, target.fileno(), places[split][0][0])
-        self.file.close(), os.close(self.fd)
+        file, places = _create(exact, counts, self.shape)
+        target = os.open(exact, os.O_RDWR)
+        try:
+            for split, n in counts.items(): self._copy_images(split, n, target, places[split][0][0])
+        except BaseException: _let_go(file, target); os.close(target); raise
+        _let_go(self.file, self.fd), os.close(self.fd)
+        self.file, self.fd = file, target
         os.replace(exact, self.part)
-        self.file, self.fd = file, os.open(self.part, os.O_RDWR)
     finally: exact.unlink(missing_ok=True)
 
 @patch

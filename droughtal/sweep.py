@@ -7,7 +7,7 @@ __all__ = ['SWEEP_KEYS', 'FIELD', 'EARLIER', 'SWEEPS', 'NOTEBOOK', 'RUN_MEMORY',
            'run_name', 'plan', 'run_state', 'sweep_status', 'local_cluster', 'SweepReport', 'run_sweep', 'tell_report',
            'status_table', 'show_status']
 
-# %% ../nbs/86_sweep.ipynb #3fcdd1e8
+# %% ../nbs/86_sweep.ipynb #52320d6e
 import hashlib
 import itertools
 import json
@@ -18,7 +18,7 @@ import re
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -28,7 +28,7 @@ import pandas as pd
 import yaml
 
 from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, make_config, changed_parameters
-from .files import Timeout, hold, is_held, read_json, write_json
+from .files import Timeout, hold, is_held, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 
 # %% ../nbs/86_sweep.ipynb #3b4000e7
@@ -142,7 +142,7 @@ def plan(
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
-# %% ../nbs/86_sweep.ipynb #d38b620f
+# %% ../nbs/86_sweep.ipynb #258957b0
 NOTEBOOK = "active_learning"  # what a sweep runs
 
 def run_state(
@@ -152,7 +152,8 @@ def run_state(
     try: return _look(Path(folder))
     except (ValueError, AttributeError, TypeError, KeyError):
         error = f"{folder}: status.json or launch.json is damaged; delete the damaged file to go on"
-        return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
+    except OSError as e: error = f"{folder}: cannot be read ({e.strerror})"
+    return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
 
 def _look(folder):
     "The state of a run by its files."
@@ -265,7 +266,7 @@ class _Display:
     def close(self):
         if self.bars: self.bars.stop()
 
-# %% ../nbs/86_sweep.ipynb #2338d2ff
+# %% ../nbs/86_sweep.ipynb #61ecc4ef
 @dataclass
 class SweepReport:
     "How a sweep went."
@@ -284,10 +285,11 @@ class SweepReport:
 
 def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
-    old = yaml.safe_load((Path(config.out)/"params.yaml").read_text()) or {}
+    try: old = read_yaml(Path(config.out)/"params.yaml")
+    except ValueError as e: raise ParameterError(f"out: {e}; restore it, or choose another folder") from None
     if differs := changed_parameters(vars(config), old): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
-# %% ../nbs/86_sweep.ipynb #9cec3f93
+# %% ../nbs/86_sweep.ipynb #c21b4f08
 def _slots(client, resources):
     "How many runs the workers that are there can do at once."
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
@@ -302,7 +304,7 @@ def _outcome(future, folder):
     error = future.exception()
     if error is None: return future.result()
     ended = dict(outcome="failed", error="the worker died each time it was tried" if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}", seconds=0.)
-    _note(folder, dict(started=time.time(), pid=None), ended)
+    with suppress(OSError): _note(folder, dict(started=time.time(), pid=None), ended)  # the folder itself may be what is wrong
     return ended
 
 def _follow(client, runs, pending, resources, show, say):
@@ -329,7 +331,7 @@ def _stop(client, futures, runs, patience=60.):
         again = time.time() + 4
         while working() and time.time() < again: time.sleep(.1)
 
-# %% ../nbs/86_sweep.ipynb #d40c29d6
+# %% ../nbs/86_sweep.ipynb #93367731
 @contextmanager
 def _sigterm_is_ctrl_c():
     "Make SIGTERM stop the sweep as Ctrl-C does."
@@ -374,6 +376,7 @@ def run_sweep(
             say(f"{len(runs)} runs, {len(runs) - len(todo)} of them done before, in {out}")
             busy, slots = _with_workers(todo, scheduler, workers, resources, client, say, progress) if todo else (0., 1)
     except Timeout: raise ParameterError(f"out: another sweep is working in {out}") from None
+    except OSError as e: raise (ParameterError(f"out: cannot write to {e.filename} ({e.strerror})") if e.filename else e) from None
     return SweepReport(sweep_status(out).loc[list(runs)], time.time() - start, busy, slots, len(runs) - len(todo))
 
 def _with_workers(todo, scheduler, workers, resources, client, say, progress):
