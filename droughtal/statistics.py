@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['LOWER_IS_BETTER', 'SCORES', 'ENOUGH_FOR_BOOTSTRAP', 'curves_by_run', 'score_blocks', 'interval', 'curve_intervals',
            'score_table', 'labels_to_reach', 'km_median', 'labels_needed', 'median_interval', 'label_savings',
-           'tell_savings', 'holm', 'paired_tests', 'penalty_matrix', 'Ranks', 'nemenyi', 'average_ranks', 'noise_floor',
+           'tell_savings', 'paired_tests', 'penalty_matrix', 'Ranks', 'nemenyi', 'average_ranks', 'noise_floor',
            'first_round', 'tost', 'power', 'seeds_needed', 'detectable_gap', 'inseparable', 'pairwise', 'Ranking',
            'rank_strategies']
 
-# %% ../nbs/91_statistics.ipynb #92e0ae4f
+# %% ../nbs/91_statistics.ipynb #ee722af2
 import warnings
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from .analysis import aubc, one_setting, t_interval
+from .analysis import aubc, holm, one_setting, t_interval, t_test
 
 # %% ../nbs/91_statistics.ipynb #f1fa83d2
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae"})  # metrics of which less is better
@@ -241,24 +241,7 @@ def tell_savings(
                     f" (of {int(r.end):,}; {inside}; {int(r.seeds)} seeds" + "".join(f"; {m}" for m in misses) + ")")
     return said
 
-# %% ../nbs/91_statistics.ipynb #ea43a63d
-def holm(
-    p,  # p-values, any shape; NaN for tests that could not be made
-) -> np.ndarray:  # adjusted p-values, same shape
-    "Adjust p-values so that the chance of any false claim is bounded."
-    p = np.asarray(p, float)
-    flat, out = p.ravel(), np.full(p.size, np.nan)
-    order = np.argsort(flat)[:np.isfinite(flat).sum()]  # NaN comes last
-    out[order] = np.minimum(1, np.maximum.accumulate(flat[order] * (len(order) - np.arange(len(order)))))
-    return out.reshape(p.shape)
-
-# %% ../nbs/91_statistics.ipynb #98896144
-def _t_test(d):
-    "p-value of the paired t-test; NaN where there is nothing to judge by."
-    d = np.round(np.asarray(d, float), 12)  # equal differences are equal, whatever their last bits
-    if len(d) < 2 or np.ptp(d) == 0: return np.nan
-    return float(2 * stats.t.sf(abs(d.mean()) / d.std(ddof=1) * np.sqrt(len(d)), len(d) - 1))
-
+# %% ../nbs/91_statistics.ipynb #28b802ff
 def _wilcoxon(d):
     "p-value of the signed-rank test; NaN where there is nothing to judge by."
     d = np.round(np.asarray(d, float), 12)
@@ -278,7 +261,7 @@ def paired_tests(
         if baseline not in b: raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(b)}")
         for s in b.columns.drop(baseline):
             d = (b[s] - b[baseline]).dropna()
-            rows.append((s, score, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), _t_test(d), _wilcoxon(d)))
+            rows.append((s, score, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), t_test(d), _wilcoxon(d)))
     found = pd.DataFrame(rows, columns=["strategy", "score", "seeds", "gain", "low", "high", "p_t", "p_wilcoxon"])
     return found.assign(p_t_holm=holm(found.p_t), p_wilcoxon_holm=holm(found.p_wilcoxon))
 
@@ -449,7 +432,7 @@ def inseparable(
     rank = {n: i for i, n in enumerate(names)}
     return sorted((sorted(g, key=rank.get) for g in groups), key=lambda g: [rank[n] for n in g])
 
-# %% ../nbs/91_statistics.ipynb #58901c63
+# %% ../nbs/91_statistics.ipynb #64347d8e
 def pairwise(
     blocks: pd.DataFrame,  # from `score_blocks`
     metric: str = "accuracy",  # decides whether more or less is better
@@ -460,7 +443,7 @@ def pairwise(
     for a, b in combinations(signed.mean().sort_values(ascending=False, kind="stable").index, 2):
         d = (signed[a] - signed[b]).dropna().to_numpy()
         if len(d) and d.mean() < 0: a, b, d = b, a, -d
-        rows.append((a, b, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), d.std(ddof=1) if len(d) > 1 else np.nan, _t_test(d)))
+        rows.append((a, b, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), d.std(ddof=1) if len(d) > 1 else np.nan, t_test(d)))
     found = pd.DataFrame(rows, columns=["better", "other", "seeds", "gap", "low", "high", "sd", "p"])
     return found.assign(p_holm=holm(found.p))
 
@@ -475,7 +458,7 @@ class Ranking:
     def __str__(self): return "\n".join(self.sentences)
     def _repr_markdown_(self): return "\n".join(f"- {s}" for s in self.sentences)
 
-# %% ../nbs/91_statistics.ipynb #aae9d927
+# %% ../nbs/91_statistics.ipynb #4268431c
 def _count(n, what): return f"{int(n):,} {what}{'' if n == 1 else 's'}"
 def _number(v, digits=3): return f"{v:+.{digits}f}"
 def _gap(r): return f"{_number(r.gap)}, 95 % interval {_number(r.low)} to {_number(r.high)}, {_count(r.seeds, 'seed')}"
@@ -495,7 +478,8 @@ def _tell_group(group, pairs, alpha, target, margin, blocks):
     if judged.empty:
         return f"{_names(group)} cannot be compared: {'their differences are the same in every seed' if (inside.seeds > 1).any() else 'too few seeds in common'}"
     r = judged.loc[judged.gap.idxmax()]
-    more = f"; were it the truth, {_count(seeds_needed(r.gap, r.sd, target, alpha), 'seed')} would be needed to show it with {target:.0%} power" if round(r.gap, 12) > 0 else ""
+    among = f" among {len(pairs)} pairs" if len(pairs) > 1 else ""
+    more = f"; a true gap of this size would need {_count(seeds_needed(r.gap, r.sd, target, alpha / len(pairs)), 'seed')} to be shown{among} with {target:.0%} power" if round(r.gap, 12) > 0 else ""
     said = f"{_names(group)} cannot be told apart: the widest gap is {r.better} over {r.other} ({_gap(r)}){more}"
     if margin is None: return said
     p = [tost((blocks[a] - blocks[b]).dropna(), margin, alpha)["p"] for a, b in zip(inside.better, inside.other) if (blocks[a] - blocks[b]).count() > 1]
