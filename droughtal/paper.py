@@ -87,9 +87,9 @@ def number_references(
     text = re.sub(r"\$\$(.+?)\$\$ \{#(eq-[\w-]+)\}", lambda m: f"[$${m[1]} \\qquad ({numbers[m[2]]})$$]{{#{m[2]}}}", text, flags=re.S)
     return _REFERENCE.sub(lambda m: f"[{_KINDS[m[2]]} {numbers[m[1]]}](#{m[1]})", text)
 
-# %% ../nbs/97_paper.ipynb #df0560cc
+# %% ../nbs/97_paper.ipynb #e16a6be1
 DATA_SETS = ("simulated", "digits", "benchmark")  # what the paper reports on
-_OF_A_SWEEP = ("runs", "strategies", "seeds", "labels", "pairs", "apart", "better", "worse", "detectable", "noise")  # what the prose says of it
+_OF_A_SWEEP = ("runs", "strategies", "seeds", "labels", "pairs", "apart", "better", "worse", "detectable", "power", "noise")  # what the prose says of it
 
 def write_numbers(
     figures,  # folder with a folder for each data set
@@ -100,7 +100,7 @@ def write_numbers(
         r = read_json(figures/name/"results.json")
         numbers[name] = dict(state="not yet run") | dict.fromkeys(_OF_A_SWEEP, "—") if r is None else dict(
             state="run", runs=r["n_runs"], strategies=r["n_strategies"], seeds=r["n_seeds"], labels=f"{r['labels']['last']:,}", pairs=r["n_pairs"], apart=r["n_significant"],
-            better=len(r["better_than_baseline"]), worse=len(r["worse_than_baseline"]), detectable=f"{r['power']['detectable']:.3f}" if r["power"] else "—",
+            better=len(r["better_than_baseline"]), worse=len(r["worse_than_baseline"]), detectable=f"{r['power']['detectable']:.3f}" if r["power"] else "—", power=f"{r['power']['target']:.0%}" if r["power"] else "—",
             noise=f"{r['noise']['same labels']['sd']:.3f}" if "same labels" in r["noise"] else "—")
     return write_whole(figures/"numbers.yml", "# Made by `droughtal report`. Do not edit.\n" + yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True))
 
