@@ -6,8 +6,9 @@
 __all__ = ['DATA_SETS', 'PaperError', 'read_manuscript', 'fill_numbers', 'fill_manuscript', 'number_references', 'write_numbers',
            'render', 'make_report']
 
-# %% ../nbs/97_paper.ipynb #ad376ecc
+# %% ../nbs/97_paper.ipynb #2ed8606e
 import re
+import shutil
 import subprocess
 import tempfile
 from itertools import count
@@ -17,7 +18,7 @@ import yaml
 
 from .analysis import find_runs
 from .config import ParameterError
-from .files import read_json, write_whole
+from .files import read_json, read_yaml, write_whole
 from .launch import execute
 from .report import write_results
 
@@ -160,7 +161,23 @@ def _typeset(source, folder, stem):
     except Exception as e: raise PaperError(f"typst: {' '.join(str(e).split())[:300]}") from None
     finally: part.unlink()
 
-# %% ../nbs/97_paper.ipynb #9557a5c3
+# %% ../nbs/97_paper.ipynb #01577d3d
+def _check_runs(sweep, baseline):
+    "Refuse a sweep in which there is nothing to compare, before any work."
+    strategies = sorted({read_yaml(run/"params.yaml").get("strategy", "supervised") for run in find_runs(sweep)} - {"supervised"})
+    if not strategies: raise ParameterError(f"report: no run with a finished round below {sweep}")
+    if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
+    if baseline not in strategies: raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
+
+def _put(drawn, figures):
+    "Bring finished folders of figures to their place, each as a whole."
+    for folder in drawn.iterdir():
+        place, new = figures/folder.name, figures/f"{folder.name}.new"
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(folder, new)
+        shutil.rmtree(place, ignore_errors=True)
+        new.rename(place)
+
 def make_report(
     sweep,  # folder of a sweep's runs
     figures="paper/figures",  # folder for figures, tables and numbers, a folder for each data set
@@ -168,14 +185,16 @@ def make_report(
     say=print,  # function that tells progress
     **parameters,  # of the notebook: name, metric, baseline, margin, data
 ) -> dict:  # "notebook" to the executed notebook, and "html" and "pdf" of the paper if there is one
-    "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without runs, and `NotebookError`."
+    "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies to compare, and `NotebookError`. Until all is drawn the old figures stay."
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
-    if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
+    _check_runs(sweep, parameters.get("baseline", "random"))
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)
     say(f"reading the runs in {sweep}, drawing into {figures}")
-    whole = dict(sweep=str(sweep), figures=str(figures), template=str(template) if template.is_file() else "", out=str(out)) | parameters
+    whole = dict(sweep=str(sweep), figures=str(out/"figures"), template=str(template) if template.is_file() else "", out=str(out)) | parameters
+    shutil.rmtree(out/"figures", ignore_errors=True)
     execute("compare", whole, quiet=True)
+    _put(out/"figures", figures)
     made = dict(notebook=out/"compare.ipynb")
     if not manuscript.is_file() or not whole["template"]: say(f"no manuscript {manuscript}: figures, tables and numbers only"); return made
     for name in DATA_SETS:
