@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['Picks', 'read_picks', 'shares', 'class_traits', 'share_gaps', 'flag_traits', 'noise_trait', 'error_size',
-           'chance_overlap', 'overlap', 'read_rounds', 'descriptions', 'reliability_of', 'reliability']
+           'chance_overlap', 'overlap', 'chance_mean_overlap', 'mean_overlap', 'read_rounds', 'descriptions',
+           'reliability_of', 'reliability']
 
-# %% ../nbs/93_composition.ipynb #291405c3
+# %% ../nbs/93_composition.ipynb #e62be3ba
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 
@@ -125,7 +127,7 @@ def error_size(
     wrong = 1 - wide.accuracy
     return wide[keys].assign(wrong=wrong, mae=wide.mae, size=(wide.mae / wrong).where(wrong > 1e-12))
 
-# %% ../nbs/93_composition.ipynb #7e42f3cc
+# %% ../nbs/93_composition.ipynb #cb7a3b8c
 def chance_overlap(
     pool: int,  # rows to choose from
     a: int,  # rows that one chooses
@@ -140,7 +142,7 @@ def chance_overlap(
 def overlap(
     picks: Picks,  # from `read_picks`
     level: float = .95,  # of the range by chance
-) -> pd.DataFrame:  # columns setting, seed, round, a, b (strategies), bought, jaccard, chance, low, high
+) -> pd.DataFrame:  # columns setting, seed, round, a, b (strategies), bought (by a), bought_b, pool (rows to choose from), jaccard, chance, low, high (of one pair)
     "Overlap of what pairs of strategies bought up to each round; raises `ValueError` if they do not share their first rows."
     rows = []
     for (setting, seed), g in picks.table.groupby(["setting", "seed"]):
@@ -149,9 +151,34 @@ def overlap(
             if x[0] != y[0]: raise ValueError(f"{a} and {b} do not share their first rows (seed {seed}{f', {setting}' if setting else ''})")
             for r in range(1, min(max(x), max(y)) + 1):
                 p, q = (set().union(*(v for n, v in d.items() if 0 < n <= r)) for d in (x, y))
-                chance = chance_overlap(len(picks.pools[run]) - len(x[0]), len(p), len(q), level)
-                rows.append((setting, seed, r, a, b, len(p), len(p & q) / len(p | q), *chance))
-    return pd.DataFrame(rows, columns=["setting", "seed", "round", "a", "b", "bought", "jaccard", "chance", "low", "high"])
+                pool = len(picks.pools[run]) - len(x[0])
+                rows.append((setting, seed, r, a, b, len(p), len(q), pool, len(p & q) / len(p | q), *chance_overlap(pool, len(p), len(q), level)))
+    return pd.DataFrame(rows, columns=["setting", "seed", "round", "a", "b", "bought", "bought_b", "pool", "jaccard", "chance", "low", "high"])
+
+# %% ../nbs/93_composition.ipynb #cba9a0d3
+@lru_cache(maxsize=4096)
+def chance_mean_overlap(
+    sizes: tuple,  # for each seed the rows to choose from, the rows that one chooses and the rows that the other chooses
+    level: float = .95,  # of the range
+    draws: int = 20_000,  # means drawn by chance
+) -> tuple:  # expected mean Jaccard index, lower and upper end of its middle range, 0 to 1
+    "Mean over seeds of the Jaccard index of two independent random choices."
+    rng = np.random.default_rng(0)
+    shared = [(rng.hypergeometric(a, pool - a, b, draws), a + b) for pool, a, b in sizes]
+    means = np.mean([k / (both - k) for k, both in shared], axis=0)
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    return float(np.mean([chance_overlap(*s)[0] for s in sizes])), *map(float, ends)
+
+def mean_overlap(
+    table: pd.DataFrame,  # from `overlap`, of one setting
+    level: float = .95,  # of the range by chance
+) -> pd.DataFrame:  # index a, b, round; columns seeds, jaccard (mean), chance, low, high (of such a mean), by_chance (whether the mean lies in that range)
+    "Overlap over seeds, and what the mean of as many random choices would be; raises `ValueError` for several settings."
+    rows = {}
+    for key, g in one_setting(table).groupby(["a", "b", "round"]):
+        chance, low, high = chance_mean_overlap(tuple(sorted(map(tuple, g[["pool", "bought", "bought_b"]].to_numpy().tolist()))), level)
+        rows[key] = len(g), g.jaccard.mean(), chance, low, high, low - 1e-9 <= g.jaccard.mean() <= high + 1e-9
+    return pd.DataFrame(rows, index=["seeds", "jaccard", "chance", "low", "high", "by_chance"]).T.rename_axis(["a", "b", "round"]).astype(dict(seeds=int, jaccard=float, chance=float, low=float, high=float, by_chance=bool))
 
 # %% ../nbs/93_composition.ipynb #d9eba595
 def read_rounds(

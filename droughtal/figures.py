@@ -6,7 +6,7 @@
 __all__ = ['plot_gains', 'plot_savings', 'plot_penalty', 'plot_ranks', 'plot_pareto', 'plot_shares', 'plot_overlap',
            'plot_reliability', 'pool_map', 'plot_rows_map', 'pick_gallery', 'plot_noise']
 
-# %% ../nbs/95_figures.ipynb #b768cf11
+# %% ../nbs/95_figures.ipynb #d2f9c042
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from sklearn.decomposition import PCA
 
+from .composition import mean_overlap
 from .plots import COLUMN, FULL, GREY, INK, PALE, STYLE, _axes, _count, _is_simulated, _kind, _name, _say, strategy_style
 from .statistics import LOWER_IS_BETTER, SCORES
 
@@ -289,7 +290,7 @@ def plot_shares(
     _say(fig, title, _kind(gaps, simulated), f"rounds after the first rows, mean and 95 % interval over {_count(gaps.seeds)}")
     return fig
 
-# %% ../nbs/95_figures.ipynb #2132a306
+# %% ../nbs/95_figures.ipynb #25f5c3be
 def _alike(j):
     "Order of a similarity matrix that puts the alike next to each other."
     return list(range(len(j))) if len(j) < 3 else list(leaves_list(linkage(squareform(1 - j, checks=False), "average", optimal_ordering=True)))
@@ -308,9 +309,9 @@ def plot_overlap(
     rows = table[table["round"] == (last if round is None else round)]
     if rows.empty: raise ValueError(f"round: {round!r} is not one of 1 to {last}")
     names = sorted({*rows.a, *rows.b})
-    mean = rows.groupby(["a", "b"])[["jaccard", "chance", "low", "high"]].mean()
+    mean = mean_overlap(rows).droplevel("round")
     full, inside = pd.DataFrame(np.eye(len(names)), names, names), pd.DataFrame(False, names, names)
-    for (a, b), m in mean.iterrows(): full.loc[a, b] = full.loc[b, a] = m.jaccard; inside.loc[a, b] = inside.loc[b, a] = m.low <= m.jaccard <= m.high
+    for (a, b), m in mean.iterrows(): full.loc[a, b] = full.loc[b, a] = m.jaccard; inside.loc[a, b] = inside.loc[b, a] = bool(m.by_chance)
     order = [names[i] for i in _alike(full.to_numpy())]
     full, inside, chance = full.loc[order, order].to_numpy(), inside.loc[order, order].to_numpy(), float(mean.chance.mean())
     shown = np.where(np.tri(len(names), k=-1, dtype=bool), full, np.nan)[1:, :-1]
@@ -322,7 +323,7 @@ def plot_overlap(
         if np.isfinite(v): ax.text(j, i, _short(v), ha="center", va="center", fontsize=6, color="white" if abs(norm(v) - .5) > .35 else "#777777" if inside[i + 1, j] else INK)
     _matrix_ticks(ax, order[1:], order[:-1])
     _say(ax, title, _kind(table, simulated), f"Jaccard index of {_count(rows.bought, 'row')} bought up to round {rows['round'].iloc[0]}, mean over {_count([rows.seed.nunique()])}",
-         f"white: chance, {chance:.3f}", "grey number: within 95 % of random choices")
+         f"white: chance, {chance:.3f}", f"grey number: within 95 % of {'such means of ' if rows.seed.nunique() > 1 else ''}random choices")
     return ax.figure
 
 # %% ../nbs/95_figures.ipynb #53a49546
