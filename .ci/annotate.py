@@ -2,7 +2,9 @@
 """Label chips in a real browser: the page of nbs/experiments/annotate.ipynb, served by Voilà, clicked in headless Chromium.
 
 Thirty labels are given, with skips, undos (one of them across a training), typed keys, a kernel killed between two clicks, another
-killed while it trains, and a page that is loaded again. In the end the record, what was clicked, and the exported table must be the same.
+killed while it trains, and a page that is loaded again. Then in a hurry: quick clicks and keys, double clicks, clicks while
+the page stands still, and kernels killed right after a click. What is recorded must be what was painted when the hand moved, and what
+is not recorded must be named or unconfirmed. In the end the record, what was clicked, and the exported table must be the same.
 Ends with 0 if they are, 1 if anything is wrong, 2 if a program that it needs is missing.
 
     python .ci/annotate.py SHOTS [--clicks 30] [--seed 0] [--chromium PATH] [--chromedriver PATH]
@@ -24,6 +26,7 @@ from pathlib import Path
 
 NOT_OURS = ("favicon", "WebSocket", "ERR_CONNECTION", "ERR_NAME_NOT_RESOLVED", "ERR_INTERNET", "/voila/api/shutdown/", "/voila/labextensions/", "/api/kernels/")  # complaints about Voilà, the net, and killed kernels
 WAIT = 300  # seconds for anything to happen
+PAUSE = .5  # seconds to look at a chip, longer than a double click takes
 CHROMIUM, DRIVER = ("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)
 
 
@@ -41,7 +44,7 @@ def arguments():
 
 def missing(args):
     "What is not installed, and how to get it."
-    for module, how in dict(droughtal="pip install -e .", voila="pip install voila", selenium="pip install selenium").items():
+    for module, how in dict(droughtal="pip install -e .", voila="pip install voila", selenium="pip install selenium", websocket="pip install websocket-client").items():
         if importlib.util.find_spec(module) is None: yield f"{module} is not installed: {how}"
     for name, path in dict(chromium=args.chromium, chromedriver=args.chromedriver).items():
         if not path or not Path(path).is_file(): yield f"{name} is not there: apt-get install chromium chromium-driver, or name it with --{name}"
@@ -98,6 +101,21 @@ def check(got, wanted, what):
     if got != wanted: raise Failure(f"{what}: expected {wanted}, found {got}")
 
 
+# what was painted in each frame, and when the mouse and the keys went down
+WATCH = """
+if (!window.painted) {
+    window.painted = []; window.went = [];
+    const row = () => { const e = document.querySelector('.droughtal-chip b'); return e ? Number(e.textContent.replace('row ', '')) : null };
+    const frame = () => { painted.push([performance.now(), row()]); requestAnimationFrame(frame) };
+    requestAnimationFrame(frame);
+    for (const kind of ['pointerdown', 'keydown']) window.addEventListener(kind, e => went.push(e.timeStamp), true);
+}
+went.length = 0;
+"""
+AT_HAND = "return went.map(t => { const before = painted.filter(([p, _]) => p <= t); return before.length ? before[before.length - 1][1] : null })"
+STAND_STILL = "setTimeout(() => { const end = performance.now() + 900; while (performance.now() < end); }, 0)"
+
+
 class Page:
     "The tool in a browser, as somebody sees it who has only eyes and a mouse."
     def __init__(self, args, url):
@@ -106,7 +124,7 @@ class Page:
         options.binary_location = args.chromium
         for a in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1000"): options.add_argument(a)
         self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=args.chromedriver))
-        self.url, self.shots, self.n = url, args.shots, 0
+        self.url, self.shots, self.n, self.line, self.sent = url, args.shots, 0, None, 0
 
     def open(self):
         self.driver.get(self.url)
@@ -123,13 +141,46 @@ class Page:
 
     def click(self, name):
         from selenium.webdriver.common.by import By
-        time.sleep(.3)
+        time.sleep(PAUSE)
         self.driver.find_element(By.XPATH, f"//button[contains(@class, 'widget-button')][normalize-space()='{name}']").click()
 
     def type(self, key):
         from selenium.webdriver.common.by import By
-        time.sleep(.3)
+        time.sleep(PAUSE)
         self.driver.find_element(By.CSS_SELECTOR, ".widget-text input").send_keys(key)
+
+    def place(self, name):
+        "The middle of a button, in px."
+        return self.script("const b = [...document.querySelectorAll('button.widget-button')].find(b => b.textContent.trim() == arguments[0]).getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]", name)
+
+    def _at_once(self, *events):
+        "Hand input to the browser without waiting for the page to take it."
+        if self.line is None:
+            import websocket
+            address = self.driver.capabilities["goog:chromeOptions"]["debuggerAddress"]
+            self.line = websocket.create_connection(f"ws://{address}/devtools/page/{self.driver.current_window_handle}", suppress_origin=True, timeout=WAIT)
+        for method, what in events: self.sent += 1; self.line.send(json.dumps(dict(id=self.sent, method=f"Input.{method}", params=what)))
+
+    def taken(self):
+        "Wait until the page has taken all input."
+        while self.line and json.loads(self.line.recv()).get("id") != self.sent: pass
+
+    def hit(self, place):
+        "Press the mouse at once, whatever is there."
+        self._at_once(*(("dispatchMouseEvent", dict(type=kind, x=place[0], y=place[1], button="left", clickCount=1)) for kind in ("mousePressed", "mouseReleased")))
+
+    def strike(self, key):
+        "Press a key at once."
+        self._at_once(("dispatchKeyEvent", dict(type="keyDown", key=key, text=key)), ("dispatchKeyEvent", dict(type="keyUp", key=key)))
+
+    def settle(self, seconds=2.5):
+        "Wait until nothing moves any more."
+        def state(): return self.row(), self.text("message"), self.text("refused"), self.text("count")
+        last, since = state(), time.monotonic()
+        while time.monotonic() - since < seconds or not self.ready():
+            if time.monotonic() - since > WAIT: raise Failure("the page does not come to rest")
+            time.sleep(.1)
+            if (now := state()) != last: last, since = now, time.monotonic()
 
     def shot(self, name):
         self.n += 1
@@ -162,7 +213,7 @@ class Worker:
     def do(self, name, wait=True, key=None):
         self.before, row = self.page.text("message"), self.page.row()
         if name not in ("undo", "train now") and row is None: raise Failure(f"no chip is shown for {name}: {self.before}")
-        began = time.monotonic() + .3
+        began = time.monotonic() + PAUSE
         if key: self.page.type(key)
         else: self.page.click(name)
         if name == "undo":
@@ -186,6 +237,74 @@ class Worker:
         message = self.page.text("message")
         if f"after {len(self.labels)} labels" not in message: raise Failure(f"after {name} and kill the page says: {message}")
         if self.page.row() is None: self.do("train now")
+
+
+    def hurry(self, what, act, labels):
+        "Do many things without looking, and see what became of them."
+        time.sleep(6)  # until what was refused before is forgotten
+        if self.page.row() is None: self.do("train now")
+        self.page.script(WATCH)
+        act()
+        self.page.taken()
+        self.page.settle()
+        at_hand = list(zip(self.page.script(AT_HAND), labels))
+        check(len(at_hand), len(labels), f"{what}: what the page noticed")
+        saved, skipped = self.saved()
+        new, refused = saved[len(self.labels):], self.page.text("refused")
+        check((saved[:len(self.labels)], skipped), (self.labels, self.skips), f"{what}: what was saved before")
+        left = iter(at_hand)
+        if not all(n in left for n in new): raise Failure(f"{what}: saved {new}, but what was painted was {at_hand}")
+        if len({i for i, _ in new}) < len(new): raise Failure(f"{what}: labelled twice: {new}")
+        self.labels += new
+        self.history += [("label", i) for i, _ in new]
+        named = sum(f" at row {i} (" in refused for i, _ in at_hand) and refused.count(" (")
+        print(f"{what}: {len(labels)} given, {len(new)} counted, {named} named; painted: {[i for i, _ in at_hand]}")
+        return at_hand, new, named, refused
+
+    def killed_at_once(self, delay):
+        "Kill the kernel right after a click; what the page confirms must be saved, and nothing else be lost."
+        if self.page.row() is None: self.do("train now")
+        before = len(self.labels)
+        row = self.label(wait=False)
+        time.sleep(delay)
+        self.voila.kill_kernels()
+        time.sleep(1)
+        confirmed, saved = self.page.row() != row or f"Row {row} is" in self.page.text("message"), self.saved()[0]
+        if len(saved) == before:
+            if confirmed: raise Failure(f"the page confirms row {row}, which is not saved")
+            self.labels.pop(); self.history.pop()
+        print(f"killed {delay} s after a click: {'saved' if len(saved) > before else 'not saved'}, {'confirmed' if confirmed else 'not confirmed'}")
+        check(self.saved(), (self.labels, self.skips), "what is saved after a kill right after a click")
+        self.page.open()
+        check(f"after {len(self.labels)} labels" in self.page.text("message"), True, "the page counts what was saved")
+
+
+def in_a_hurry(worker, page):
+    "What a quick hand or a slow page can do."
+    for n in range(3):
+        first, second = page.place("0"), page.place("2")
+        def slow():
+            page.hit(first)
+            page.script(STAND_STILL)
+            until(lambda: len(worker.saved()[0]) > len(worker.labels), "the first click to be saved")
+            page.hit(second)
+        at_hand, new, named, refused = worker.hurry("a click, and another while the page stands still", slow, [0, 2])
+        if at_hand[0][0] == at_hand[1][0]: check(new, at_hand[:1], "what was saved of two clicks on one chip")
+        if n == 0: page.shot("stood-still")
+    places = [page.place(name) for name in ("0", "1", "2", "3+")]
+    def double():
+        for _ in range(2): page.hit(places[1]); time.sleep(.15)
+    check(len(worker.hurry("a double click", double, [1, 1])[1]), 1, "what was saved of a double click")
+    several = [0, 1, 2, 3, 0, 2]
+    worker.hurry("clicks every 0.1 s", lambda: [(page.hit(places[c]), time.sleep(.1)) for c in several], several)
+    for gap, keys in ((.15, "0120"), (.03, "0123"), (0, "012012")):
+        def type_them():
+            page.script("document.querySelector('.widget-text input').focus()")
+            for key in keys: page.strike(key); time.sleep(gap)
+        at_hand, new, named, refused = worker.hurry(f"keys every {gap} s", type_them, list(map(int, keys)))
+        check(len(new) + named, len(keys), f"keys counted or named ({new}; {refused})")
+    page.shot("hurried")
+    for delay in (0, .05, .3): worker.killed_at_once(delay)
 
 
 def the_job(worker, page, clicks):
@@ -237,6 +356,7 @@ def check_export(page, worker, folder):
     check(list(zip(table.id, table.label)), worker.labels, "labels.csv")
     check(table["class"].tolist(), ["0 1 2 3+".split()[l] for _, l in worker.labels], "classes in labels.csv")
     check(table.order.tolist(), list(range(1, len(worker.labels) + 1)), "order in labels.csv")
+    check(pd.read_csv(folder / "skipped.csv").id.tolist(), worker.skips, "skipped.csv")
     check(pd.read_parquet(folder / "labels.parquet").id.tolist(), table.id.tolist(), "labels.parquet")
 
 
@@ -261,9 +381,10 @@ def main():
         page.shot("opened")
         worker = Worker(page, voila, tmp / "session" / "session.json", args)
         the_job(worker, page, args.clicks)
+        in_a_hurry(worker, page)
         check_export(page, worker, tmp / "session")
         if wrong := page.complaints(): raise Failure("the browser complains: " + "; ".join(wrong))
-        print(f"{len(worker.labels)} labels, {len(worker.skips)} skipped, {worker.undone} undone, 2 kernels killed; all saved in order and exported\n"
+        print(f"{len(worker.labels)} labels, {len(worker.skips)} skipped, {worker.undone} undone, 5 kernels killed; all saved in order and exported\n"
               f"from click to next chip {statistics.median(worker.seconds):.2f} s (median of {len(worker.seconds)}, longest {max(worker.seconds):.2f} s), "
               f"with training {statistics.median(worker.trainings):.2f} s (median of {len(worker.trainings)}); screenshots in {args.shots}")
         return 0
