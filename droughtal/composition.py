@@ -198,15 +198,20 @@ def descriptions(
     if not rows: raise ValueError("table: no run described its queries; run with describe=200")
     return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_doubt", "novelty"])
 
-# %% ../nbs/93_composition.ipynb #78f66559
+# %% ../nbs/93_composition.ipynb #4290d154
 def reliability_of(
-    several,  # what `learner.confidence_bins` gives, one or a list; those of a list are added up
-) -> pd.DataFrame:  # a row a bin that is not empty: n, confidence and accuracy (means), low and high (Wilson's 95 % interval of the accuracy)
-    "Data of a reliability diagram from bins (Guo et al. 2017)."
-    table = pd.concat([pd.DataFrame(b).rename_axis("bin").astype(float) for b in ([several] if isinstance(several, dict) else several)])
-    found = table.assign(confidence=table.confidence.fillna(0) * table.n).groupby("bin").sum().query("n > 0").astype(dict(n=int, right=int))
-    ends = [stats.binomtest(k, n).proportion_ci(.95, "wilson") for k, n in zip(found.right, found.n)]
-    return pd.DataFrame(dict(n=found.n, confidence=found.confidence / found.n, accuracy=found.right / found.n, low=[e.low for e in ends], high=[e.high for e in ends]), found.index)
+    several,  # what `learner.confidence_bins` gives: of one model, or a list with one of each seed
+) -> pd.DataFrame:  # a row a bin that is not empty: n (rows, of all models), confidence and accuracy (means), low and high (95 % interval of the accuracy); in its `attrs` ece (the models' mean), seeds and rows (of a model)
+    "Data of a reliability diagram from bins (Guo et al. 2017): of one model with Wilson's intervals over its rows; of several, which are judged on the same rows, with means and Student's intervals over models, none where fewer than two have rows in a bin."
+    models = [pd.DataFrame(b).rename_axis("bin").astype(float).assign(model=i) for i, b in enumerate([several] if isinstance(several, dict) else several)]
+    filled = pd.concat(models).query("n > 0").assign(accuracy=lambda t: t.right / t.n)
+    found = filled.groupby("bin").agg(n=("n", "sum"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")).astype(dict(n=int))
+    if len(models) == 1: ends = [(e.low, e.high) for e in (stats.binomtest(int(k), int(n)).proportion_ci(.95, "wilson") for k, n in zip(filled.right, filled.n))]
+    else: ends = [np.clip(t_interval(v)[1:], 0, 1) for _, v in filled.groupby("bin").accuracy]
+    gaps = (filled.n * (filled.accuracy - filled.confidence).abs()).groupby(filled.model).sum() / filled.groupby("model").n.sum()
+    found = found.assign(low=[e[0] for e in ends], high=[e[1] for e in ends])
+    found.attrs = dict(ece=float(gaps.mean()), seeds=len(models), rows=int(models[0].n.sum()))
+    return found
 
 def reliability(
     probs,  # predicted probabilities (n, K), rows sum to 1

@@ -22,7 +22,7 @@ from .composition import mean_overlap
 from .plots import COLUMN, FULL, GREY, INK, PALE, STYLE, _axes, _count, _is_simulated, _kind, _name, _say, strategy_style
 from .statistics import LOWER_IS_BETTER, SCORES
 
-# %% ../nbs/95_figures.ipynb #45588dbb
+# %% ../nbs/95_figures.ipynb #24bc95d7
 def _interval(ax, y, low, high, style, **kw):
     "A horizontal interval, if there is one."
     if np.isfinite([low, high]).all(): ax.plot([low, high], [y, y], color=style["color"], lw=1.1, solid_capstyle="butt", **kw)
@@ -54,7 +54,7 @@ def plot_gains(
     for i, r in enumerate(rows.itertuples()):
         look = strategy_style(r.strategy) | dict(fillstyle="full")
         _interval(ax, i, r.low, r.high, look)
-        if np.isfinite(r.gain): ax.plot(r.gain, i, ms=5, mfc=look["color"] if r.p_t_holm < alpha else "white", mew=1, **look)
+        if np.isfinite(r.gain): ax.plot(r.gain, i, ms=5, mfc=look["color"] if r.p_t_holm < alpha else "white", mew=1, **(look | dict(marker="o")))
         else: ax.text(0, i, " no seed in common", fontsize=6.5, va="center", color=GREY)
     _rows(ax, [f"{r.strategy}  n={r.seeds}" for r in rows.itertuples()])
     ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -63,13 +63,14 @@ def plot_gains(
          f"filled: p < {alpha:g} after Holm over {_count([len(tests)], 'test')}")
     return ax.figure
 
-# %% ../nbs/95_figures.ipynb #9bebf093
+# %% ../nbs/95_figures.ipynb #0c472609
 def _saving_row(ax, y, r, look, low, high):
     "One strategy's saving between the limits of the axis."
     if not np.isfinite([r.low, r.high, r.median_low, r.median_high]).any():
         return ax.text(0, y, " unknown: too few runs reached the target" if r.seeds else " no seed in common", fontsize=6.5, va="center", color=GREY)
-    ax.plot([max(r.low, low), min(r.high, high)], [y, y], color=look["color"], lw=1.1, solid_capstyle="butt")
-    for end, at, mark in ((r.low, low, "<"), (r.high, high, ">")):
+    known = np.isfinite([r.low, r.high]).any()
+    if known: ax.plot([max(r.low, low), min(r.high, high)], [y, y], color=look["color"], lw=1.1, solid_capstyle="butt")
+    for end, at, mark in ((r.low, low, "<"), (r.high, high, ">")) if known else ():
         if np.isinf(end): ax.plot(at, y, mark, ms=4, color=look["color"], clip_on=False)
     if r.median_low == r.median_high: return ax.plot(r.median_low, y, ms=5, **look)
     ax.plot([max(r.median_low, low), min(r.median_high, high)], [y, y], color=look["color"], lw=4, alpha=.45, solid_capstyle="butt")
@@ -102,8 +103,10 @@ def plot_savings(
     ax.set_xlabel(f"labels saved, of {rows.end.max():,.0f}", fontsize=7.5)
     goals, misses = (rows.target.min(), rows.target.max()), rows.baseline_misses.max()
     goal = " to ".join(dict.fromkeys(f"{g:.3f}" for g in goals))
-    _say(ax, title, _kind(savings, simulated), f"against {baseline} on the way to {_name(metric)} {goal}", "median and 95 % interval over n seeds", f"{baseline} missed it in up to {misses:.0f} of them" if misses else "",
-         "arrow: end not known" if np.isinf(ends).any() else "")
+    intervals = np.isfinite(ends[:, :2]).any(1)
+    shown = "median and 95 % interval over n seeds" if intervals.any() else "median over n seeds, too few for an interval" if rows.seeds.max() < 6 else "median over n seeds"
+    _say(ax, title, _kind(savings, simulated), f"against {baseline} on the way to {_name(metric)} {goal}", shown, f"{baseline} missed it in up to {misses:.0f} of them" if misses else "",
+         "arrow: end not known" if np.isinf(ends[intervals]).any() or np.isinf(ends[:, 2:]).any() else "", "no line: no interval" if intervals.any() and not intervals.all() else "")
     return ax.figure
 
 # %% ../nbs/95_figures.ipynb #567c796e
@@ -221,7 +224,7 @@ def _place(ax, xs, ys, names, bold, size=6.5):
             if best is None or rank < best[0]: best = rank, mine, ((cx - points[i, 0]) / px, (cy - points[i, 1]) / px)
         text.set_position(best[2]); taken.append(best[1])
 
-# %% ../nbs/95_figures.ipynb #a64fc9fc
+# %% ../nbs/95_figures.ipynb #fd67c585
 def _cost_panel(ax, costs, column, label, metric):
     "Accuracy against one cost, with front."
     c, front = costs, _front(costs[column], costs.accuracy * (-1 if metric in LOWER_IS_BETTER else 1))
@@ -231,8 +234,8 @@ def _cost_panel(ax, costs, column, label, metric):
     for r in c.to_dict("records"):
         look = strategy_style(r["strategy"])
         x, low, high = r[column], r.get(f"{column}_low", np.nan), r.get(f"{column}_high", np.nan)
-        if np.isfinite([r["low"], r["high"]]).all(): ax.plot([x, x], [r["low"], r["high"]], lw=.8, color=look["color"], alpha=.7)
-        if np.isfinite([low, high]).all() and low > 0: ax.plot([low, high], [r["accuracy"]] * 2, lw=.8, color=look["color"], alpha=.7)
+        if np.isfinite([r["low"], r["high"]]).all(): ax.plot([x, x], [r["low"], r["high"]], lw=.8, color=look["color"], alpha=.3, zorder=1)
+        if np.isfinite([low, high]).all() and low > 0: ax.plot([low, high], [r["accuracy"]] * 2, lw=.8, color=look["color"], alpha=.3, zorder=1)
         ax.plot(x, r["accuracy"], ms=5, zorder=4, **look)
     ax.set_xlabel(label, fontsize=7.5); ax.margins(x=.12, y=.1)
     ax.xaxis.set_minor_formatter(NullFormatter()); ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
@@ -247,13 +250,13 @@ def plot_pareto(
     simulated=None,  # whether data are simulated; None for what the table says
 ) -> plt.Figure:  # the figure
     "What is bought for which cost, and the front of strategies that no other beats in both; raises `ValueError` for costs that are not positive."
-    panels = [("seconds", "seconds of querying a round")] + [("memory", "memory of querying (MB)")] * (ax is None and "memory" in costs)
+    panels = [("seconds", "seconds of querying a round")] + [("memory", "memory of querying (MB, at most 1 counts as 1)")] * (ax is None and "memory" in costs)
     for column, _ in panels:
         if bad := list(costs.strategy[~(costs[column] > 0)]): raise ValueError(f"costs: {column} of {', '.join(bad)} is not positive, and has no place on a logarithmic axis")
     axes = [_axes(ax, .75 * FULL, 3.4)] if len(panels) == 1 else list(plt.subplots(1, 2, figsize=(FULL, 3.5), sharey=True)[1])
     fronts = [_cost_panel(a, costs, column, label, metric) for a, (column, label) in zip(axes, panels)]
-    axes[0].set_ylabel(_name(metric), fontsize=7.5)
-    _say(axes[0].figure if len(axes) > 1 else axes[0], title, _kind(costs, simulated), f"means and 95 % intervals over {_count(costs.seeds)}", "bold, on the line: no other is cheaper and better")
+    axes[0].set_ylabel(f"{_name(metric)}, mean over the budget", fontsize=7.5)
+    _say(axes[0].figure if len(axes) > 1 else axes[0], title, _kind(costs, simulated), f"means and 95 % intervals over {_count(costs.seeds)}", "bold, on the line: no other mean is cheaper and better")
     for a, (column, _), front in zip(axes, panels, fronts): _place(a, costs[column].to_numpy(), costs.accuracy.to_numpy(), list(costs.strategy), front)
     return axes[0].figure
 
@@ -326,7 +329,7 @@ def plot_overlap(
          f"white: chance, {chance:.3f}", f"grey number: within 95 % of {'such means of ' if rows.seed.nunique() > 1 else ''}random choices")
     return ax.figure
 
-# %% ../nbs/95_figures.ipynb #53a49546
+# %% ../nbs/95_figures.ipynb #356de335
 def _ece(t): return float((t.n * (t.accuracy - t.confidence).abs()).sum() / t.n.sum())
 
 @plt.rc_context(STYLE)
@@ -350,11 +353,14 @@ def plot_reliability(
         below.bar(t.confidence, t.n / t.n.sum(), width=.045, color=look["color"], alpha=.6)
         top.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, .5, 1), yticks=(0, .5, 1)); top.tick_params(labelbottom=False, labelleft=i % ncols == 0)
         below.set(ylim=(0, most * 1.05), yticks=(0, np.round(most, 1) or most)); below.tick_params(labelleft=i % ncols == 0)
-        top.set_title(f"{name}\nECE {_ece(t):.3f}, n = {t.n.sum():,}", fontsize=7)
+        seeds = t.attrs.get("seeds", 1)
+        top.set_title(f"{name}\n{'mean ' * (seeds > 1)}ECE {t.attrs['ece'] if 'ece' in t.attrs else _ece(t):.3f}", fontsize=7)
         if i % ncols == 0: top.set_ylabel("accuracy"); below.set_ylabel("share\nof rows")
         if i + ncols >= len(found): below.set_xlabel("confidence")
         else: below.tick_params(labelbottom=False)
-    _say(fig, title, "simulated data" if any(_is_simulated(t, simulated) for t in found.values()) else "", "Wilson's 95 % intervals", "below the diagonal: too confident")
+    seeds, rows = max(t.attrs.get("seeds", 1) for t in found.values()), max(t.attrs.get("rows", t.n.sum()) for t in found.values())
+    _say(fig, title, "simulated data" if any(_is_simulated(t, simulated) for t in found.values()) else "", f"{rows:,} rows" + (f", means over {seeds} seeds" if seeds > 1 else ""),
+         "Student's 95 % intervals over seeds" if seeds > 1 else "Wilson's 95 % intervals", "below the diagonal: too confident")
     return fig
 
 # %% ../nbs/95_figures.ipynb #04516ba7

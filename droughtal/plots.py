@@ -7,7 +7,7 @@ __all__ = ['COLUMN', 'FULL', 'STYLE', 'INK', 'GREY', 'PALE', 'COLOURS', 'MARKERS
            'small_png', 'strategy_style', 'plot_curves', 'plot_curve_grid', 'plot_calibration', 'plot_run',
            'save_figure', 'curves_html']
 
-# %% ../nbs/92_plots.ipynb #6732b273
+# %% ../nbs/92_plots.ipynb #43a4a0d4
 import hashlib
 import html
 import io
@@ -23,6 +23,7 @@ import yaml
 from IPython.display import Image
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.transforms import blended_transform_factory
 from PIL import Image as PILImage
 from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
@@ -44,7 +45,7 @@ def _axes(ax, width, height):
     ax.spines[["top", "right"]].set_visible(False); ax.grid(True, lw=.4, color="#dddddd"); ax.set_axisbelow(True); ax.tick_params(labelsize=7)
     return ax
 
-# %% ../nbs/92_plots.ipynb #a8a58d96
+# %% ../nbs/92_plots.ipynb #94585eda
 def _lines(parts, width):
     "Statements joined by dots, in lines of at most `width` inches."
     most, lines = int(width * 72 / 3.85), [""]
@@ -57,14 +58,13 @@ def _lines(parts, width):
 
 def _say(where, *parts):
     "Set the title of axes or of a figure."
-    if isinstance(where, plt.Figure): return where.suptitle(_lines(parts, where.get_figwidth() - .1), x=.01, ha="left", fontsize=7.5)
-    fig = where.figure
+    left, fig = .08, where if isinstance(where, plt.Figure) else where.figure  # inches
+    if fig is where: return fig.suptitle(_lines(parts, fig.get_figwidth() - 2 * left), x=left / fig.get_figwidth(), ha="left", fontsize=7.5)
     if len(fig.axes) > 1: return where.set_title(_lines(parts, where.get_position().width * fig.get_figwidth() * 1.1), fontsize=7.5, loc="left")
-    title = where.set_title(_lines(parts, fig.get_figwidth() - .1), fontsize=7.5, loc="left")
-    for _ in range(4):  # the title begins with the figure, but moving it moves the axes: until the layout settles
-        fig.draw_without_rendering()
-        at = where.get_position()
-        title.set_x((.05 / fig.get_figwidth() - at.x0) / at.width)
+    title = where.set_title(_lines(parts, fig.get_figwidth() - 2 * left), fontsize=7.5, loc="left")
+    title.set_transform(blended_transform_factory(fig.transFigure, where.transAxes + where.titleOffsetTrans))  # it begins with the figure, not with the axes
+    title.set_x(left / fig.get_figwidth())
+    for _ in range(3): fig.draw_without_rendering()  # until the layout, which depends on tick labels and they on it, settles
     return title
 
 def _is_simulated(table, simulated=None):
