@@ -161,7 +161,7 @@ def _typeset(source, folder, stem):
     except Exception as e: raise PaperError(f"typst: {' '.join(str(e).split())[:300]}") from None
     finally: part.unlink()
 
-# %% ../nbs/97_paper.ipynb #01577d3d
+# %% ../nbs/97_paper.ipynb #bc9850c0
 def _check_runs(sweep, baseline):
     "Refuse a sweep in which there is nothing to compare, before any work."
     strategies = sorted({read_yaml(run/"params.yaml").get("strategy", "supervised") for run in find_runs(sweep)} - {"supervised"})
@@ -197,6 +197,7 @@ def make_report(
     _put(out/"figures", figures)
     made = dict(notebook=out/"compare.ipynb")
     if not manuscript.is_file() or not whole["template"]: say(f"no manuscript {manuscript}: figures, tables and numbers only"); return made
+    if figures != manuscript.parent.resolve()/"figures": say(f"{manuscript} shows other figures, those beside it: figures, tables and numbers only"); return made
     for name in DATA_SETS:
         if not (figures/name/"section.md").is_file(): write_results(None, figures/name, template)
     write_numbers(figures)
