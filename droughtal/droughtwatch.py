@@ -195,7 +195,7 @@ def _shown(
     "A name for messages and for the store"
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
-# %% ../nbs/20_droughtwatch.ipynb #12ca78f6
+# %% ../nbs/20_droughtwatch.ipynb #76afef5a
 _MAX_RATIO = 1032
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError, UnicodeDecodeError, NotImplementedError, RuntimeError)
 _DAMAGED = "the zip is damaged or malicious: download it again"
@@ -210,12 +210,23 @@ def _check_member(
     if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED): raise ShardError(where, -1, f"is packed by method {m.compress_type}, not by deflate", "unpack it and convert the folder")
     if m.file_size > _MAX_RATIO*m.compress_size: raise ShardError(where, -1, f"declares {m.file_size:,} bytes packed into {m.compress_size:,}, which cannot be", _DAMAGED)
 
+def _declared_members(
+    path:Path, # of a zip
+)->int|None: # None where it is not told, in zips of 65,535 members and more
+    "How many members the end of a zip says that there are"
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - (1 << 16) - 22))
+        tail = file.read()
+    count = int.from_bytes(tail[tail.rindex(b"PK\5\6") + 10:][:2], "little")
+    return None if count == 0xFFFF else count
+
 def _check_zip(
     path:Path, # of the zip
     archive:zipfile.ZipFile, # open for reading
 ):
     "Refuse a zip that is not what its directory says"
     members = archive.infolist()
+    if (said := _declared_members(path)) not in (None, len(members)): raise ShardError(str(path), -1, f"says that it has {said:,} members, but its directory lists {len(members):,}", _DAMAGED)
     spans = sorted((m.header_offset, m.header_offset + 30 + m.compress_size) for m in members) + [(archive.start_dir, archive.start_dir)]
     if spans[0][0] < 0 or any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:])): raise ShardError(str(path), -1, "its members overlap", _DAMAGED)
     for m in members:
