@@ -150,7 +150,7 @@ def render(
         if not (manuscript.parent/picture).is_file(): raise PaperError(f"{manuscript}: there is no picture {picture}")
     folder = manuscript.parent.resolve()
     html = _pandoc(text, "html5", folder, meta, _STYLE, "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--variable=lang=en-GB")
-    pdf = _typeset(_pandoc(text, "typst", folder, meta, _TYPST), folder, manuscript.stem)
+    pdf = _typeset(_pandoc(text, "typst", folder, meta, _TYPST, "--variable=papersize=a4"), folder, manuscript.stem)
     return dict(html=write_whole(out/f"{manuscript.stem}.html", html), pdf=write_whole(out/f"{manuscript.stem}.pdf", pdf))
 
 def _typeset(source, folder, stem):
