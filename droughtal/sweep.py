@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import yaml
@@ -226,9 +227,9 @@ def local_cluster(
     import dask
     from distributed import Client, LocalCluster
     ignore = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
-    env = {f"{k}_NUM_THREADS": threads for k in ("OMP", "MKL", "OPENBLAS")} | {f"MALLOC_{k}_THRESHOLD_": 2**25 for k in ("TRIM", "MMAP")}
+    env = {f"{k}_NUM_THREADS": str(threads) for k in ("OMP", "MKL", "OPENBLAS")} | {f"MALLOC_{k}_THRESHOLD_": str(2**25) for k in ("TRIM", "MMAP")}
     spawn = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in env.items()}
-    with dask.config.set(spawn | {"distributed.admin.system-monitor.gil.enabled": False}):
+    with mock.patch.dict(os.environ, env), dask.config.set(spawn | {"distributed.admin.system-monitor.gil.enabled": False}):  # Dask prefers what the environment says
         with LocalCluster(n_workers=workers or _machine_workers(threads), threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0",
                           silence_logs=logging.CRITICAL, preload=[ignore]) as cluster, Client(cluster) as client: yield client
 
