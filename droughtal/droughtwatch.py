@@ -6,8 +6,8 @@
 __all__ = ['URL', 'SHA256', 'MARKER', 'CLASS_NAMES', 'DownloadError', 'sha256_file', 'download', 'Shard', 'find_shards',
            'convert']
 
-# %% ../nbs/20_droughtwatch.ipynb #db5407fd
-import hashlib, io, os, re, shutil, stat, struct, threading, time, zipfile, zlib
+# %% ../nbs/20_droughtwatch.ipynb #58230d16
+import hashlib, os, re, shutil, stat, struct, threading, time, zipfile, zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
 import requests
-from .shards import BANDS, SIZE, Record, ShardError, check_regular, read_records
+from .shards import BANDS, SIZE, Block, ShardError, check_regular, read_blocks
 from .store import SPLITS, StoreError, StoreWriter, progress_bar
 
 # %% ../nbs/20_droughtwatch.ipynb #5aea532f
@@ -237,7 +237,7 @@ def _check_zip(
             except (RuntimeError, NotImplementedError): pass  # encrypted, or packed in an unusual way, and nobody's concern
             except _BROKEN as e: raise ShardError(where, -1, f"is damaged ({e})", _DAMAGED) from None
 
-# %% ../nbs/20_droughtwatch.ipynb #abd1f7c0
+# %% ../nbs/20_droughtwatch.ipynb #c51761a0
 @contextmanager
 def _zip_shards(
     path:Path, # of the zip
@@ -248,10 +248,10 @@ def _zip_shards(
     with archive:
         _check_zip(path, archive)
         members = [m for m in archive.infolist() if _split_of(m.filename)]
-        def opener(m): return lambda: io.BufferedReader(archive.open(m), _PIECE)
+        def opener(m): return lambda: archive.open(m)
         yield [Shard(_split_of(m.filename), _shown("/".join(m.filename.split("/")[-2:])), m.file_size, opener(m)) for m in members]
 
-# %% ../nbs/20_droughtwatch.ipynb #e43b2772
+# %% ../nbs/20_droughtwatch.ipynb #28c8d9be
 def _check_place(
     file:Path, # in the folder
     root:Path, # the folder, resolved
@@ -266,7 +266,7 @@ def _folder_shards(
     path:Path, # of the unpacked folder
 )->list[Shard]: # its shards
     "The shards in a folder"
-    def opener(p): return lambda: open(p, "rb", buffering=_PIECE)
+    def opener(p): return lambda: open(p, "rb", buffering=0)
     root, found = path.resolve(), []
     for p in path.rglob("*"):
         name = (root/p.relative_to(path)).as_posix()
@@ -276,7 +276,7 @@ def _folder_shards(
         found.append(Shard(_split_of(name), _shown("/".join(name.split("/")[-2:])), p.stat().st_size, opener(p)))
     return found
 
-# %% ../nbs/20_droughtwatch.ipynb #271606bb
+# %% ../nbs/20_droughtwatch.ipynb #1a1c168e
 def _is_zip(
     path:Path, # of a file
 )->bool: # True for anything that begins like a zip
@@ -295,7 +295,7 @@ def find_shards(
     elif _is_zip(src):
         with _zip_shards(src) as found: yield _in_order(src, found)
         return
-    else: found = [Shard("train", _shown(src.name), src.stat().st_size, lambda: open(src, "rb", buffering=_PIECE))]
+    else: found = [Shard("train", _shown(src.name), src.stat().st_size, lambda: open(src, "rb", buffering=0))]
     yield _in_order(src, found)
 
 def _in_order(
@@ -308,19 +308,19 @@ def _in_order(
     if twice: raise ShardError(str(src), -1, f"holds {twice[0]} more than once", "give the folder of one data set")
     return sorted(found, key=lambda s: (SPLITS.index(s.split), _natural(s.name)))
 
-# %% ../nbs/20_droughtwatch.ipynb #bb1435bf
-def _shard_records(
+# %% ../nbs/20_droughtwatch.ipynb #193c45f7
+def _shard_blocks(
     shard:Shard, # to read
     report:Callable, # called with each ShardError; may raise it
     lengths:Counter, # counts the lengths of the bands' byte strings
-)->Iterator[Record]: # its good records
+)->Iterator[Block]: # its good records
     "The records of a shard wherever it lies"
     number = 0
     try:
         with shard.open() as stream:
-            for record in read_records(stream, shard.name, report, size=shard.size, lengths=lengths):
-                number = record.record + 1
-                yield record
+            for block in read_blocks(stream, shard.name, report, size=shard.size, lengths=lengths):
+                number = block.record + len(block.labels)
+                yield block
     except _BROKEN as error:
         report(ShardError(shard.name, number, f"cannot be read here ({type(error).__name__}: {error})", "download or unpack the file again", framing=True))
 
@@ -412,7 +412,7 @@ def _check_disk(
     need, free = sum(rows.values())*len(BANDS)*SIZE*SIZE, shutil.disk_usage(dest.parent).free
     if need > free: raise StoreError(f"{dest}: about {need:,} bytes are needed but only {free:,} are free; make room or choose another place")
 
-# %% ../nbs/20_droughtwatch.ipynb #1cf83c93
+# %% ../nbs/20_droughtwatch.ipynb #c2495830
 def _fill(
     writer:StoreWriter, # open
     shards:list, # of Shard
@@ -422,9 +422,9 @@ def _fill(
     "Stream all records of all shards into the store"
     with progress_bar(total=rows, unit=" records", desc="convert") as bar:
         for shard in shards:
-            for record in _shard_records(shard, report, writer.band_lengths):
-                writer.write(shard.split, record.image, record.label, record.shard, record.record, record.filename)
-                bar.update()
+            for block in _shard_blocks(shard, report, writer.band_lengths):
+                writer.write_rows(shard.split, block.bands, block.labels, block.shard, block.record, block.filenames)
+                bar.update(len(block.labels))
 
 # %% ../nbs/20_droughtwatch.ipynb #cc4df65a
 def _reporter(

@@ -7,12 +7,13 @@ __all__ = ['COLUMN', 'FULL', 'STYLE', 'INK', 'GREY', 'PALE', 'COLOURS', 'MARKERS
            'small_png', 'strategy_style', 'plot_curves', 'plot_curve_grid', 'plot_calibration', 'plot_run',
            'save_figure', 'curves_html']
 
-# %% ../nbs/92_plots.ipynb #43a4a0d4
+# %% ../nbs/92_plots.ipynb #4b261662
 import hashlib
 import html
 import io
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 
@@ -23,7 +24,7 @@ import yaml
 from IPython.display import Image
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import blended_transform_factory
+from matplotlib.transforms import Bbox, blended_transform_factory
 from PIL import Image as PILImage
 from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
@@ -304,13 +305,27 @@ def plot_run(
     ax.set(xlabel="labels bought (validation included)", ylabel=_name(metric))
     return ax.figure
 
-# %% ../nbs/92_plots.ipynb #d3010f67
+# %% ../nbs/92_plots.ipynb #d6bc7732
 _METADATA = dict(svg={"Date": None}, pdf={"CreationDate": None}, png={"Software": None})
 
 def _numbered_clips(svg):
     "Names of clip paths by their order: matplotlib makes some from where an object lies in memory."
     names = {}
     return re.sub(rb'(?<=["#])p[0-9a-f]{10}(?=[")])', lambda m: names.setdefault(m[0], b"clip%d" % len(names)), svg)
+
+@contextmanager
+def _settled(fig):
+    "Within it the layout is settled and rounded: the solver's last digits depend on what the process drew before."
+    fig.draw_without_rendering()
+    engine, in_layout = fig.get_layout_engine(), [ax.get_in_layout() for ax in fig.axes]
+    fig.set_layout_engine("none")
+    try:
+        for ax in fig.axes: ax.set_position(Bbox(ax.get_position().get_points().round(5)))
+        for text in fig.texts: text.set_position(np.round(text.get_position(), 5))
+        yield
+    finally:
+        for ax, was in zip(fig.axes, in_layout): ax.set_in_layout(was)
+        fig.set_layout_engine(engine)
 
 def _render(fig, ending, dpi):
     "Bytes of a figure, without date or chance."
@@ -327,8 +342,7 @@ def save_figure(
 ) -> dict:  # ending (svg, pdf, png, json) to path
     "Write a figure as SVG, PDF and PNG, and what is known about it as JSON, the same bytes every time; raises `ValueError` for what JSON cannot hold."
     stem = Path(stem)
-    fig.draw_without_rendering()  # the layout settles
-    files = {f"{e}": _render(fig, e, dpi) for e in _METADATA}
+    with _settled(fig): files = {f"{e}": _render(fig, e, dpi) for e in _METADATA}
     sums = {f"{stem.name}.{e}": hashlib.sha256(b).hexdigest() for e, b in files.items()}
     try: files["json"] = json.dumps(dict(about=about or {}, inches=[round(float(v), 3) for v in fig.get_size_inches()], dpi=dpi, sha256=sums), indent=1, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as e: raise ValueError(f"about: cannot be written as JSON ({e}); give plain texts, numbers, lists and dicts") from None

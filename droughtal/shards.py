@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BANDS', 'SIZE', 'N_CLASSES', 'BAND_BYTES', 'MAX_RECORD', 'MAX_NAME', 'example_pb2', 'Record', 'ShardError',
            'masked_crc', 'write_frame', 'read_frame', 'make_example', 'parse_example', 'write_records', 'write_shard',
-           'read_records', 'check_regular']
+           'Layout', 'learn_layout', 'Block', 'read_blocks', 'read_records', 'check_regular']
 
 # %% ../nbs/00_shards.ipynb #df68850c
 import os, struct, sys, warnings
@@ -258,6 +258,175 @@ def write_shard(
     os.replace(part, path)
     return total
 
+# %% ../nbs/00_shards.ipynb #8cca31f2
+def _varint(
+    data:bytes, # a message
+    at:int, # where the integer begins
+)->tuple[int, int]: # its value, and where it ends
+    "An integer of variable length: seven bits a byte, the lowest first"
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
+        if byte < 128: return value, at
+
+def _fields(
+    data:bytes, # a message that is known to be whole
+    start:int, # where it begins
+    end:int, # where it ends
+)->Iterator[tuple]: # number, where the value begins, where it ends
+    "The fields of a message; raises `ValueError` for another kind than bytes"
+    while start < end:
+        tag, start = _varint(data, start)
+        if tag & 7 != 2: raise ValueError("no field of bytes")
+        length, start = _varint(data, start)
+        yield tag >> 3, start, start + length
+        start += length
+
+def _only(
+    data:bytes, # a message that is known to be whole
+    span:tuple, # where it begins and ends
+    number:int, # of the field that is expected
+)->tuple[int, int]: # where its value begins and ends
+    "The only field of a message; raises `ValueError` where it is not the only one"
+    (found, *value), = _fields(data, *span)
+    if found != number: raise ValueError("another field")
+    return tuple(value)
+
+def _places(
+    data:bytes, # a record that has been parsed
+)->dict: # feature name to where its value begins and ends
+    "Where the values of a record lie; raises `ValueError` for all but the plainest records"
+    found = {}
+    for number, *entry in _fields(data, *_only(data, (0, len(data)), 1)):
+        (k, *key), (v, *value) = _fields(data, *entry)
+        name = data[slice(*key)].decode()
+        if (number, k, v) != (1, 1, 2) or name in found: raise ValueError("no plain map")
+        found[name] = _only(data, _only(data, value, 3 if name == "label" else 1), 1)
+    return found
+
+# %% ../nbs/00_shards.ipynb #435fdbb1
+class Layout(NamedTuple):
+    "Where the values lie in frames that differ in nothing else"
+    length: int # bytes of a frame, 16 more than of its record
+    bands: list # for each band, where its byte string begins and ends
+    label: int # where the label lies, one byte
+    name: tuple # where the name begins and ends; both 0 without one
+    fixed: np.ndarray # positions of the bytes that do not differ
+    values: np.ndarray # uint8, these bytes
+
+def learn_layout(
+    data:bytes, # a record that `parse_example` accepts
+)->Layout|None: # of its frame; None if others cannot be recognised by it
+    "Learn from one record how its like are laid out"
+    try: places = {n: (a + 12, b + 12) for n, (a, b) in _places(data).items()}
+    except (ValueError, IndexError): return None
+    bands, label, name = [places.pop(b, (0, 0)) for b in BANDS], places.pop("label", (0, 0)), places.pop("filename", (0, 0))
+    if places or label[1] - label[0] != 1 or any(b - a < BAND_BYTES for a, b in bands): return None
+    head = struct.pack("<Q", len(data))
+    frame = np.frombuffer(head + struct.pack("<I", masked_crc(head)) + data + bytes(4), np.uint8)
+    differs = np.zeros(len(frame), bool)
+    for a, b in (*bands, label, name, (len(frame) - 4, len(frame))): differs[a:b] = True
+    fixed = np.flatnonzero(~differs)
+    return Layout(len(frame), bands, label[0], name, fixed, frame[fixed])
+
+# %% ../nbs/00_shards.ipynb #4cb45922
+def _matching(
+    frames:np.ndarray, # (n, length) uint8
+    layout:Layout, # that they may have
+    verify:bool, # check the checksums
+)->int: # how many from the first on are sound
+    "How many frames have the layout, a valid label, a plain name and the right checksum"
+    names = frames[:, slice(*layout.name)]
+    sound = (frames[:, layout.fixed] == layout.values).all(1) & (frames[:, layout.label] < N_CLASSES) & ((names >= 32) & (names < 127)).all(1)
+    n = len(frames) if sound.all() else int(sound.argmin())
+    if not verify or n == 0: return n
+    stated = np.ascontiguousarray(frames[:n, -4:]).view("<u4").ravel()
+    wrong = np.array([masked_crc(frame[12:-4]) for frame in frames[:n]], np.uint32) != stated
+    return int(wrong.argmax()) if wrong.any() else n
+
+# %% ../nbs/00_shards.ipynb #67fda4bb
+_AHEAD, _PIECE = 4 << 20, 1 << 20
+
+class _Window:
+    "Bytes of a stream that have been read ahead"
+    def __init__(self,
+        stream:BinaryIO, # open for reading
+    ):
+        self.stream, self.data, self.fault = stream, np.empty(_AHEAD, np.uint8), None
+        self.start = self.end = self.used = 0
+
+    def fill(self)->int: # bytes there are
+        "Move what is left to the front and read on; raises what the stream raised once nothing is left"
+        left = self.end - self.start
+        self.data[:left] = self.data[self.start:self.end]
+        self.start, self.end, room = 0, left, memoryview(self.data)
+        try:
+            while not self.fault and (n := self.stream.readinto(room[self.end:self.end + _PIECE])): self.end += n
+        except Exception as fault: self.fault = fault
+        if self.fault and not self.end: raise self.fault
+        return self.end
+
+    def read(self,
+        n:int, # bytes wanted
+    )->bytes: # as many, fewer only at the end
+        "Read as from the stream"
+        out = bytearray()
+        while len(out) < n and (self.start < self.end or self.fill()):
+            step = min(n - len(out), self.end - self.start)
+            out += memoryview(self.data)[self.start:self.start + step]
+            self.skip(step)
+        return bytes(out)
+
+    def peek(self,
+        n:int, # bytes wanted
+    )->bytes: # as many, fewer only at the end
+        "Look at what comes next"
+        if self.end - self.start < n: self.fill()
+        return self.data[self.start:min(self.start + n, self.end)].tobytes()
+
+    def skip(self,
+        n:int, # bytes, no more than there are
+    ):
+        "Go on"
+        self.start, self.used = self.start + n, self.used + n
+
+    def frames(self,
+        length:int, # bytes of a frame
+        most:int, # frames
+    )->np.ndarray: # (n, length) uint8, a view
+        "The next bytes as frames of one length"
+        if self.end - self.start < length: self.fill()
+        n = min((self.end - self.start) // length, most)
+        return self.data[self.start:self.start + n*length].reshape(n, length)
+
+# %% ../nbs/00_shards.ipynb #49244abd
+class Block(NamedTuple):
+    "Consecutive sound records of a shard"
+    bands: list # for each band (n, 4225) uint8; views, which hold until the next block is asked for
+    labels: np.ndarray # (n,) uint8, 0..3
+    filenames: list # n names, "" where there is none
+    shard: str # name of the shard
+    record: int # number of the first, counted from 0
+
+def _block(
+    frames:np.ndarray, # (n, length) uint8, sound
+    layout:Layout, # their layout
+    shard:str, # name of the shard
+    record:int, # number of the first
+)->Block: # of views of the frames
+    "Frames as a block"
+    start, end = layout.name
+    names = frames[:, start:end].tobytes().decode("ascii")
+    width = end - start
+    return Block([frames[:, a:a + BAND_BYTES] for a, _ in layout.bands], frames[:, layout.label], [names[i*width:(i + 1)*width] for i in range(len(frames))], shard, record)
+
+def _single(
+    record:Record, # parsed
+)->Block: # of one row
+    "A record as a block"
+    return Block(list(record.image.reshape(len(BANDS), 1, -1)), np.array([record.label], np.uint8), [record.filename], record.shard, record.record)
+
 # %% ../nbs/00_shards.ipynb #6a3152ae
 def _reporter(
     on_error, # "raise", "skip" or a function of a ShardError
@@ -269,7 +438,23 @@ def _reporter(
     def fail(error): raise error
     return fail
 
-# %% ../nbs/00_shards.ipynb #3486c161
+# %% ../nbs/00_shards.ipynb #b2efba69
+_MOST_LAYOUTS, _MANY = 100, 1024
+
+def _alike(
+    window:_Window, # at the beginning of a frame
+    layout:Layout|None, # that the frame may have
+    left:int|None, # bytes left in the shard, None if unknown
+    verify:bool, # check the checksums
+    most:int, # frames to look at
+)->tuple: # their frames, their layout, how many were looked at
+    "Take the next frames if they have the layout"
+    if layout is None: return (), None, 0
+    frames = window.frames(layout.length, most if left is None else min(most, left // layout.length))
+    n = _matching(frames, layout, verify) if len(frames) else 0
+    window.skip(n*layout.length)
+    return frames[:n], layout, len(frames)
+
 def _parse_stream(
     stream:BinaryIO, # open for reading
     name:str, # the shard's name
@@ -277,34 +462,63 @@ def _parse_stream(
     verify:bool, # check both checksums
     size:int|None, # bytes in the shard, None if unknown
     lengths:Counter|None, # counts the lengths of the bands' byte strings
-)->Iterator[Record]: # the good records in order
-    "Parse frame after frame until the end or a broken frame"
-    number, left = 0, size
+)->Iterator[Block]: # the good records in order
+    "Take frames of a known layout together and parse the others one by one, until the end or a broken frame"
+    window, layouts, learned, number, most = _Window(stream), {}, 0, 0, 1
     while True:
+        left = None if size is None else size - window.used
         try:
-            data = read_frame(stream, name, number, left, verify)
-            if data is None: return
-            yield parse_example(data, name, number, lengths)
+            frames, layout, tried = _alike(window, layouts.get(head := window.peek(8)), left, verify, most)
+            if len(frames):
+                if lengths is not None: lengths.update([b - a for a, b in layout.bands]*len(frames))
+                yield _block(frames, layout, name, number)
+            else:
+                data = read_frame(window, name, number, left, verify)
+                if data is None: return
+                record = parse_example(data, name, number, lengths)
+                if learned < _MOST_LAYOUTS and (layout := learn_layout(data)): layouts[head], learned = layout, learned + 1
+                yield _single(record)
         except ShardError as error:
             report(error)
             if error.framing: return
-        if left is not None: left = size - stream.tell()
-        number += 1
+        number += max(len(frames), 1)
+        most = min(2*most, _MANY) if len(frames) == tried else max(len(frames), 1)
 
-# %% ../nbs/00_shards.ipynb #295b23db
+# %% ../nbs/00_shards.ipynb #a873b3b4
+def read_blocks(
+    file_or_path:str|Path|BinaryIO, # a shard: a path, or a binary stream at its beginning, which is read ahead
+    name:str|None=None, # the shard's name in blocks and messages; None: the file's own
+    on_error:str|Callable="raise", # "raise", "skip" (warn and leave out) or a function called with each ShardError
+    verify:bool=True, # check both checksums of every record
+    size:int|None=None, # bytes in a stream, None if unknown; a file's size is found out
+    lengths:Counter|None=None, # counts the lengths of the bands' byte strings
+)->Iterator[Block]: # the records in order, as many at once as look alike
+    "Read a shard in constant memory; raises `ShardError` naming shard, record and cure"
+    report = _reporter(on_error)
+    if hasattr(file_or_path, "read"):
+        return _parse_stream(file_or_path, name or getattr(file_or_path, "name", "stream"), report, verify, size, lengths)
+    return _read_path(Path(file_or_path), name, report, verify, lengths)
+
+# %% ../nbs/00_shards.ipynb #2ade6fe5
 def read_records(
-    file_or_path:str|Path|BinaryIO, # a shard: a path, or a binary stream at its beginning
+    file_or_path:str|Path|BinaryIO, # a shard: a path, or a binary stream at its beginning, which is read ahead
     name:str|None=None, # the shard's name in records and messages; None: the file's own
     on_error:str|Callable="raise", # "raise", "skip" (warn and leave out) or a function called with each ShardError
     verify:bool=True, # check both checksums of every record
     size:int|None=None, # bytes in a stream, None if unknown; a file's size is found out
     lengths:Counter|None=None, # counts the lengths of the bands' byte strings
-)->Iterator[Record]: # the records in order
+)->Iterator[Record]: # the records in order, each with an image of its own
     "Read a shard record by record in constant memory; raises `ShardError` naming shard, record and cure"
-    report = _reporter(on_error)
-    if hasattr(file_or_path, "read"):
-        return _parse_stream(file_or_path, name or getattr(file_or_path, "name", "stream"), report, verify, size, lengths)
-    return _read_path(Path(file_or_path), name, report, verify, lengths)
+    return _records(read_blocks(file_or_path, name, on_error, verify, size, lengths))
+
+def _records(
+    blocks:Iterator[Block], # of a shard
+)->Iterator[Record]: # one after the other
+    "Blocks as records"
+    for block in blocks:
+        for i, (label, filename) in enumerate(zip(block.labels.tolist(), block.filenames)):
+            image = np.concatenate([band[i] for band in block.bands]).reshape(len(BANDS), SIZE, SIZE)
+            yield Record(image, label, filename, block.shard, block.record + i)
 
 def check_regular(
     path:Path, # of a file
@@ -319,8 +533,8 @@ def _read_path(
     report:Callable, # called with each ShardError; may raise it
     verify:bool, # check both checksums
     lengths:Counter|None, # counts the lengths of the bands' byte strings
-)->Iterator[Record]: # the good records in order
+)->Iterator[Block]: # the good records in order
     "Open a shard only while it is read"
     check_regular(path)
-    with open(path, "rb", buffering=1 << 20) as stream:
+    with open(path, "rb", buffering=0) as stream:
         yield from _parse_stream(stream, name or path.name, report, verify, path.stat().st_size, lengths)

@@ -39,24 +39,25 @@ def progress_bar(
     quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or not watched
     return tqdm(*args, **(dict(leave=False, disable=quiet) | kwargs))
 
-# %% ../nbs/10_store.ipynb #c6d4a654
-_LANE = 256
+# %% ../nbs/10_store.ipynb #f10f91dd
+_LANE, _IN_CACHE = 256, 1 << 17
 
 def _band_sums(
     images:np.ndarray, # (n, C, H, W) uint8
 )->tuple[np.ndarray, np.ndarray]: # sums and sums of squares, (n, C) int64 each
     "Exact sums of pixels and of their squares for each chip and band"
     n, c, pixels = len(images), images.shape[1], images.shape[2] * images.shape[3]
-    lanes = -(-pixels // _LANE)
-    padded, ones = np.zeros((c, lanes * _LANE), np.float32), np.ones(_LANE, np.float32)
-    sums, squares = np.empty((n, c), np.int64), np.empty((n, c), np.int64)
-    for i, image in enumerate(images):
-        padded[:, :pixels] = image.reshape(c, pixels)
-        by_lane = padded.reshape(-1, _LANE)
-        sums[i] = (by_lane @ ones).reshape(c, lanes).sum(1, dtype=np.float64)
-        np.square(padded, out=padded)
-        squares[i] = (by_lane @ ones).reshape(c, lanes).sum(1, dtype=np.float64)
-    return sums, squares
+    bands, lanes = images.reshape(n*c, pixels), -(-pixels // _LANE)
+    at_once = max(1, _IN_CACHE // (lanes*_LANE))
+    padded, ones = np.zeros((at_once, lanes*_LANE), np.float32), np.ones(_LANE, np.float32)
+    sums, squares = np.empty(n*c, np.int64), np.empty(n*c, np.int64)
+    for i in range(0, n*c, at_once):
+        some = padded[:min(at_once, n*c - i)]
+        some[:, :pixels] = bands[i:i + at_once]
+        by_lane = some.reshape(-1, _LANE)
+        sums[i:i + at_once] = (by_lane @ ones).reshape(-1, lanes).sum(1, dtype=np.float64)
+        squares[i:i + at_once] = np.vecdot(by_lane, by_lane).reshape(-1, lanes).sum(1, dtype=np.float64)
+    return sums.reshape(n, c), squares.reshape(n, c)
 
 # %% ../nbs/10_store.ipynb #0aba62e8
 def _digests(
@@ -74,7 +75,7 @@ RULES = dict(
     duplicate="the pixels of an earlier row, train before val",
     cloudy=f"at least {CLOUD_SHARE:.0%} of the pixels have B2 >= {CLOUD_BLUE} and B10 < {CLOUD_THERMAL} grey levels")
 
-# %% ../nbs/10_store.ipynb #3d32b4db
+# %% ../nbs/10_store.ipynb #c754a9b6
 def _cloudy(
     images:np.ndarray, # (n, C, H, W) uint8
     bands:tuple, # C names
@@ -82,7 +83,8 @@ def _cloudy(
     "Which chips are cloudy by the stated rule"
     if not {"B2", "B10"} <= set(bands): return np.zeros(len(images), bool)
     blue, thermal = images[:, bands.index("B2")], images[:, bands.index("B10")]
-    return ((blue >= CLOUD_BLUE) & (thermal < CLOUD_THERMAL)).mean((1, 2)) >= CLOUD_SHARE
+    seen = np.count_nonzero((blue >= CLOUD_BLUE) & (thermal < CLOUD_THERMAL), (1, 2))
+    return seen / (images.shape[2]*images.shape[3]) >= CLOUD_SHARE
 
 # %% ../nbs/10_store.ipynb #c788c1b1
 def _within_std(
@@ -251,6 +253,29 @@ def write(self:StoreWriter,
     rows.filenames.append(filename.encode())
     rows.n += 1
     if rows.n == self.block_rows: self._submit(split)
+
+# %% ../nbs/10_store.ipynb #e5efa1a9
+@patch
+def write_rows(self:StoreWriter,
+    split:str, # "train" or "val"
+    bands:list, # C arrays (n, H*W) uint8, which need not lie together
+    labels:np.ndarray, # (n,) ints, 0..n_classes-1
+    shard:str="", # name of the file they come from
+    record:int=0, # number of the first there, from 0
+    filenames:list|None=None, # n names of their own
+):
+    "Append consecutive rows to a split"
+    rows, n = self.splits[split], len(labels)
+    number, names = rows.shard_names.setdefault(shard, len(rows.shard_names)), [f.encode() for f in filenames or [""]*n]
+    start = 0
+    while start < n:
+        end = min(n, start + self.block_rows - rows.n)
+        to = slice(rows.n, rows.n + end - start)
+        for place, band in zip(rows.images.reshape(self.block_rows, len(bands), -1)[to].swapaxes(0, 1), bands): place[:] = band[start:end]
+        rows.numbers[0, to], rows.numbers[1, to], rows.numbers[2, to] = labels[start:end], number, np.arange(record + start, record + end)
+        rows.filenames += names[start:end]
+        rows.n, start = to.stop, end
+        if rows.n == self.block_rows: self._submit(split)
 
 # %% ../nbs/10_store.ipynb #a7690266
 _UNDER_WAY = 3
