@@ -125,7 +125,32 @@ def _reserve(
     plist.set_obj_track_times(False)
     return h5py.h5d.create(group.id, name.encode(), h5py.h5t.STD_U8LE, h5py.h5s.create_simple(shape), plist).get_offset()
 
-# %% ../nbs/10_store.ipynb #1efcd383
+# %% ../nbs/10_store.ipynb #9e32ef0d
+def _timeless(
+    kind:type, # of the new thing: h5py.h5p.FILE_CREATE or GROUP_CREATE
+): # properties for its creation
+    "Properties of something that does not say when it was made"
+    plist = h5py.h5p.create(kind)
+    plist.set_obj_track_times(False)
+    return plist
+
+def _new_file(
+    path:Path, # where; what is there is lost
+)->h5py.File: # open for writing
+    "An empty HDF5 file"
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, _timeless(h5py.h5p.FILE_CREATE), access))
+
+def _group(
+    parent, # an open HDF5 group
+    name:str, # in it
+)->h5py.Group: # new, or there already
+    "A group by its name"
+    if name not in parent: h5py.h5g.create(parent.id, name.encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
+    return parent[name]
+
+# %% ../nbs/10_store.ipynb #ba75ee56
 def _create(
     path:Path, # of the new file
     capacity:dict, # split name to rows
@@ -133,8 +158,9 @@ def _create(
 )->tuple: # the open file, and for each split a list of (offset, rows)
     "Create the file with a place for each split's images; raises `OSError` if it cannot have its full length"
     with open(path, "wb") as probe: _make_room(probe.fileno(), sum(capacity.values()) * int(np.prod(shape)))
-    file = h5py.File(path, "w", libver=("v108", "v108"))
-    places = {s: [(_reserve(file.create_group(s), "images", (n, *shape)), n)] for s, n in capacity.items() if n}
+    path.unlink()  # some file systems write a file that was cut to nothing out to the disc when it is closed
+    file = _new_file(path)
+    places = {s: [(_reserve(_group(file, s), "images", (n, *shape)), n)] for s, n in capacity.items() if n}
     file.flush()
     return file, places
 
@@ -290,7 +316,7 @@ def _measure_and_write(
     for offset, a, b in pieces: _write_at(fd, block[a:b], offset)
     return _digests(block), *_band_sums(block), _cloudy(block, bands)
 
-# %% ../nbs/10_store.ipynb #a8b324ce
+# %% ../nbs/10_store.ipynb #598889e9
 @patch
 def _place(self:StoreWriter,
     split:str, # "train" or "val"
@@ -300,7 +326,7 @@ def _place(self:StoreWriter,
     "Where rows go in the file; reserves more room when it is used up"
     places, pieces, row, base = self.places.setdefault(split, []), [], start, 0
     while sum(rows for _, rows in places) < start + n:
-        group, more = self.file.require_group(split), max(self.block_rows, sum(rows for _, rows in places))
+        group, more = _group(self.file, split), max(self.block_rows, sum(rows for _, rows in places))
         with self._telling(): _make_room(self.fd, self.file.id.get_filesize() + more*int(np.prod(self.shape)))
         places.append((_reserve(group, f"images_{len(places)}", (more, *self.shape)), more))
     for offset, rows in places:
@@ -443,7 +469,7 @@ def _copy_images(self:StoreWriter,
         for place, a, b in self._place(split, start, min(self.block_rows, n - start)):
             _write_at(target, os.pread(self.fd, (b - a)*row_bytes, place), offset + (start + a)*row_bytes)
 
-# %% ../nbs/10_store.ipynb #72c74954
+# %% ../nbs/10_store.ipynb #0d68cc03
 def _write_columns(
     group, # the split's HDF5 group
     table:dict, # column name to (n,) array
@@ -454,6 +480,7 @@ def _write_columns(
     names = table["filename"]
     columns = dict(labels=table["labels"], shard=table["shard"].astype(np.int32), record=table["record"], filename=names.astype(f"S{max(64, names.dtype.itemsize)}"))
     columns |= {f"flags/{flag}": table[flag] for flag in FLAGS}
+    _group(group, "flags")
     for name, values in columns.items(): group.create_dataset(name, data=values, track_times=False)
     group.attrs["class_counts"] = np.bincount(table["labels"], minlength=n_classes)
     group.attrs["shard_names"] = list(shard_names)
