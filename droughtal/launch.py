@@ -49,6 +49,8 @@ _running: dict = {}  # a run's folder to the kernel manager of its notebook
 
 class _Kernel(AsyncKernelManager):
     "A kernel manager that can be found by the run's folder, which stands in its configuration."
+    interrupted = False
+
     async def _async_start_kernel(self, **kw):
         await super()._async_start_kernel(**kw)
         _running[self.config.run_folder] = self
@@ -67,9 +69,11 @@ def _kernel_for(folder):
 def interrupt_notebooks(
     folders=None,  # run folders; None for all that this process runs
 ) -> int:  # how many were interrupted
-    "Interrupt notebooks as Ctrl-C would: their runs stop, and keep their finished rounds."
+    "Interrupt notebooks as Ctrl-C would: their runs stop, and keep their finished rounds. One that is only starting may not hear it: call again."
     hit = [k for f, k in list(_running.items()) if folders is None or f in {str(x) for x in folders}]
-    for kernel in hit: os.kill(kernel.provisioner.pid, signal.SIGINT)
+    for kernel in hit:
+        kernel.interrupted = True
+        os.kill(kernel.provisioner.pid, signal.SIGINT)
     return len(hit)
 
 # %% ../nbs/82_launch.ipynb #94905544
@@ -78,11 +82,12 @@ class NotebookError(RuntimeError):
 
 DIED = "the notebook's process died: it was killed, or there was no memory left"
 
-def _note_death(part):
-    "Say in the notebook why it ends without a traceback."
+def _without_traceback(part, why):
+    "Say in the notebook why it ends without a traceback; the error."
     notebook = nbformat.read(part, 4)
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {DIED}."))
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {why}."))
     nbformat.write(notebook, part)
+    return NotebookError(why)
 
 def _execute(name, parameters, folder, part, quiet):
     "Execute the notebook into `part`; the error it ended with, or None."
@@ -90,8 +95,11 @@ def _execute(name, parameters, folder, part, quiet):
     with _kernel_for(folder) as kernel:
         try: papermill.execute_notebook(str(notebook_path(name)), str(part), parameters=parameters, progress_bar=False, stdout_file=None if quiet else sys.stdout, **kernel)
         except papermill.PapermillExecutionError as e:
-            return {"ParameterError": ParameterError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
-        except DeadKernelError: _note_death(part); return NotebookError(DIED)
+            error = {"ParameterError": ParameterError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
+        except DeadKernelError: error = _without_traceback(part, DIED)
+        except RuntimeError as e: error = _without_traceback(part, f"the notebook's process did not start ({e})")
+        else: return None
+        return KeyboardInterrupt() if _running[str(folder)].interrupted else error
 
 # %% ../nbs/82_launch.ipynb #c5bb0a57
 def _report(folder):
