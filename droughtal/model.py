@@ -40,7 +40,7 @@ class Prepare(nn.Module):
         if self.crop:
             top, left = ((s - self.crop) // 2 for s in x.shape[-2:])
             x = x[..., max(top, 0):max(top, 0) + self.crop, max(left, 0):max(left, 0) + self.crop]
-        x = (x.to(dtype=self.mean.dtype, memory_format=torch.channels_last) - self.mean) * self.scale
+        x = x.to(dtype=self.mean.dtype, memory_format=torch.channels_last, copy=True).sub_(self.mean).mul_(self.scale)
         if self.size and x.shape[-2:] != (self.size, self.size):
             x = F.interpolate(x, (self.size, self.size), mode="bilinear", antialias=self.size < x.shape[-1])
         return x
