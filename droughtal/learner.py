@@ -155,13 +155,12 @@ def pool_features(
     model: ChipNet,  # the network
     chips: Chips,  # the data set
     ids,  # row ids, 1-D array of int
-    batch_size: int = 0,  # rows in a batch, bounds the memory; 0 for 64 on a CPU, whose caches hold no more, and 256 elsewhere
+    batch_size: int = 64,  # rows in a batch; bounds the memory, and a CPU's caches hold no more
     progress: bool = False,  # show a progress bar
     stages=(),  # modules of the body whose channel means are wanted too
 ) -> torch.Tensor:  # features, float32 (len(ids), f), on the CPU; with `stages` a list of these: one tensor a stage, then the features
     "Compute the body's features for rows of the data set, in one pass."
     ids, device = np.asarray(ids, np.int64), next(model.parameters()).device
-    batch_size = batch_size or (64 if device.type == "cpu" else 256)
     out, batches = torch.empty(len(ids), model.body.n_features), range(0, len(ids), batch_size)
     with evaluating(model), ChannelMeans(stages) as means:
         for i in batches if not progress else progress_bar(batches, desc="features"):

@@ -316,6 +316,8 @@ def _numbered_clips(svg):
 @contextmanager
 def _settled(fig):
     "Within it the layout is settled and rounded: the solver's last digits depend on what the process drew before."
+    own_dpi = fig.dpi
+    fig.set_dpi(100)  # texts are a little wider or narrower at another resolution
     fig.draw_without_rendering()
     engine, in_layout = fig.get_layout_engine(), [ax.get_in_layout() for ax in fig.axes]
     fig.set_layout_engine("none")
@@ -325,7 +327,7 @@ def _settled(fig):
         yield
     finally:
         for ax, was in zip(fig.axes, in_layout): ax.set_in_layout(was)
-        fig.set_layout_engine(engine)
+        fig.set_layout_engine(engine); fig.set_dpi(own_dpi)
 
 def _render(fig, ending, dpi):
     "Bytes of a figure, without date or chance."
