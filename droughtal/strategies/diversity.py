@@ -106,7 +106,7 @@ def cluster_rows(
     k, seed = min(k, len(x)), int(rng.integers(2**31))
     if k == len(x): return np.arange(k), x
     lloyd = KMeans(k, n_init=1, random_state=seed)
-    model = lloyd if k <= 50 or k * len(x) <= 2e6 else MiniBatchKMeans(k, batch_size=4096, n_init=1, init_size=max(3 * k, 4096), random_state=seed)
+    model = lloyd if k <= 50 or k * len(x) <= 2e6 else MiniBatchKMeans(k, batch_size=4096, n_init=1, init_size=max(2 * k, 1024), random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         model.fit(x)
