@@ -11,6 +11,7 @@ import math
 import multiprocessing as mp
 import os
 import platform
+import signal
 import time
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
@@ -129,16 +130,21 @@ def in_own_process(
     function,  # function without arguments; its result must be picklable
     seconds: float = 600.,  # time limit
     memory: int = 0,  # bytes that it may take beyond what is mapped at its start; 0 for no limit
-) -> dict:  # result, seconds, memory (bytes at most beyond the start); or error: "time", "memory" or what was raised
+) -> dict:  # result, seconds, memory (bytes at most beyond the start); or error: "time", "memory", what was raised or how the process ended
     "Run a function in a forked process under limits; POSIX systems only."
     context = mp.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_report_to, args=(theirs, function, memory))
     child.start(); theirs.close()
     try: found = ours.recv() if ours.poll(seconds) else dict(error="time")
-    except EOFError: found = dict(error="memory")  # killed by the system
-    child.kill(); child.join()
-    return found
+    except EOFError: found = {}
+    if found: child.kill()
+    child.join()
+    return found or dict(error=_ending(child.exitcode))
+
+def _ending(code):
+    "How a process ended that said nothing; the system kills one that takes too much memory."
+    return "memory" if code == -signal.SIGKILL else f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 def _report_to(pipe, function, memory):
     import resource
