@@ -62,7 +62,9 @@ def keep_outputs(
     cells = [c for c in ran.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     if [c.source for c in cells] != [c.source for c in home.cells]: raise ParameterError(f"keep: {source} was edited after {executed} ran; run the benchmark again")
     for ours, theirs in zip(home.cells, cells):
-        if ours.cell_type == "code": ours.outputs, ours.execution_count = theirs.outputs, None
+        if ours.cell_type != "code": continue
+        ours.outputs, ours.execution_count = theirs.outputs, None
+        for output in ours.outputs: output.update({"execution_count": None} if "execution_count" in output else {})
     return write_whole(source, nbformat.writes(home) + "\n")
 
 def gather_claims(
