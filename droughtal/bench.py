@@ -61,11 +61,16 @@ def keep_outputs(
     ran, home = nbformat.read(executed, 4), nbformat.read(source, 4)
     cells = [c for c in ran.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     if [c.source for c in cells] != [c.source for c in home.cells]: raise ParameterError(f"keep: {source} was edited after {executed} ran; run the benchmark again")
+    return _write_outputs(source, home, cells)
+
+def _write_outputs(path, home, cells):
+    "Write a notebook with the outputs of executed cells, not numbered."
     for ours, theirs in zip(home.cells, cells):
         if ours.cell_type != "code": continue
         ours.outputs, ours.execution_count = theirs.outputs, None
-        for output in ours.outputs: output.update({"execution_count": None} if "execution_count" in output else {})
-    return write_whole(source, nbformat.writes(home) + "\n")
+        for output in ours.outputs:
+            if output.output_type == "execute_result": output.execution_count = None
+    return write_whole(path, nbformat.writes(home) + "\n")
 
 def gather_claims(
     page=None,  # notebook, with a folder `claims` beside it; None for the page of promises that came with the package
@@ -73,19 +78,19 @@ def gather_claims(
     "Execute the page that shows all claims, and keep its outputs."
     page = Path(page or notebook_path("promises"))
     ran = nbclient.execute(nbformat.read(page, 4), cwd=page.parent, kernel_name="python3")
-    executed = write_whole(page.with_name("_promises.ipynb"), nbformat.writes(ran))
-    try: return keep_outputs(executed, page)
-    finally: executed.unlink()
+    return _write_outputs(page, nbformat.read(page, 4), ran.cells)
 
 # %% ../nbs/89_bench.ipynb #69bb87d3
 def run_benchmark(
     name: str,  # a key of `BENCHMARKS`
     out="_runs/bench",  # folder; the benchmark gets one of its own in it
     full: bool = True,  # full size; otherwise only to see that it works
-    keep: bool = False,  # put the outputs into the notebook that was run
+    keep: bool = False,  # put the outputs into the notebook that was run, and its claims on the page of promises
 ) -> pd.DataFrame:  # its claims
     "Run a benchmark notebook; raises `ParameterError` for a name that there is not, and `NotebookError` naming the notebook that failed."
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
-    if keep: write_whole(keep_outputs(folder/f"{name}.ipynb", notebook_path(name)).with_name("claims")/f"{name}.json", (folder/"claims.json").read_bytes())
+    if keep:
+        write_whole(keep_outputs(folder/f"{name}.ipynb", notebook_path(name)).with_name("claims")/f"{name}.json", (folder/"claims.json").read_bytes())
+        gather_claims()
     return read_claims(folder/"claims.json")

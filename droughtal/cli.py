@@ -253,12 +253,11 @@ def bench(
     show: Annotated[bool, typer.Option("--list", help="Only list the benchmarks.")] = False,
 ):
     "Measure speed against peers and limits, and try to break things; a table of claims for each, misses included."
-    from droughtal.bench import BENCHMARKS, check_names, gather_claims, run_benchmark
+    from droughtal.bench import BENCHMARKS, check_names, run_benchmark
     if show: print("\n".join(f"{name:16}{what}" for name, what in BENCHMARKS.items())); return
     for name in check_names(names or list(BENCHMARKS)):
         print(f"{name}: {BENCHMARKS[name]}", flush=True)
         print(run_benchmark(name, out, not quick, keep).to_string(), flush=True)
-    if keep: gather_claims()
 
 # %% ../nbs/99_cli.ipynb #140f32b2
 @app.command("demo")
