@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn import functional as F
 
@@ -102,11 +102,14 @@ def cluster_rows(
     k: int,  # clusters to find; at most n are
     rng,  # `numpy.random.Generator` that seeds the clustering
 ) -> tuple:  # cluster of each row, int64 (n,), and the clusters' centres, (k, f)
-    "K-means: Lloyd's for up to 50 clusters or 2 million distances a step, mini-batches beyond; some clusters may stay empty."
+    "K-means by Lloyd's iterations: to the end for up to 50 clusters or 10 million distances an iteration, else five of them; some clusters may stay empty."
     k, seed = min(k, len(x)), int(rng.integers(2**31))
     if k == len(x): return np.arange(k), x
-    lloyd = KMeans(k, n_init=1, random_state=seed)
-    model = lloyd if k <= 50 or k * len(x) <= 2e6 else MiniBatchKMeans(k, batch_size=4096, n_init=1, init_size=max(2 * k, 1024), random_state=seed)
+    options = {}
+    if k > 50 and k * len(x) > 1e7:
+        few = x[rng.choice(len(x), min(len(x), max(5 * k, 5000)), replace=False)]
+        options = dict(init=kmeans_plusplus(few.astype(np.float64), k, random_state=seed)[0], max_iter=5)  # in float64, which scikit-learn's distances are faster in
+    model = KMeans(k, n_init=1, random_state=seed, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
         model.fit(x)
