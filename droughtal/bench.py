@@ -87,7 +87,8 @@ def run_benchmark(
     full: bool = True,  # full size; otherwise only to see that it works
     keep: bool = False,  # put the outputs into the notebook that was run, and its claims on the page of promises
 ) -> pd.DataFrame:  # its claims
-    "Run a benchmark notebook; raises `ParameterError` for a name that there is not, and `NotebookError` naming the notebook that failed."
+    "Run a benchmark notebook; raises `ParameterError` for a name that there is not, and if outputs of the small size are to be kept, and `NotebookError` naming the notebook that failed."
+    if keep and not full: raise ParameterError("keep: only outputs at full size are kept; leave out --quick")
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
     if keep:

@@ -163,12 +163,13 @@ def _mapped(): return int((_PROCESS/"statm").read_text().split()[0]) * os.syscon
 
 # %% ../nbs/73_measure.ipynb #13f8100e
 def keep_to_one_core():  # function without arguments; it returns a text: how the process was kept, and how busy the machine's other cores have been since
-    "Keep this process, and those that it starts, to one thread and, where the system can, to one core."
+    "Keep this process, and those that it starts, to one thread and, where the system can, to one core: the idlest that it may use."
     import psutil
     import torch
     from threadpoolctl import threadpool_limits
     torch.set_num_threads(1); threadpool_limits(1)
-    core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else None
+    busy = psutil.cpu_percent(.3, percpu=True)
+    core = min(sorted(os.sched_getaffinity(0)), key=lambda c: busy[c]) if hasattr(os, "sched_setaffinity") else None
     if core is not None: os.sched_setaffinity(0, {core})
     start = psutil.cpu_times(percpu=True)
     def told():
