@@ -41,7 +41,7 @@ from .model import WeightsError, make_body, read_weights, write_weights
 from .pretext import pretrain
 from .simulate import simulate_zip
 from .stopping import agreement, fires, overall_uncertainty, pack_classes, stopping_report, unpack_classes
-from .store import StoreError, digits
+from .store import StoreError, check_sums, digits
 from .strategies.registry import get_strategy
 from .tracking import Tracker, one_line
 
@@ -287,6 +287,8 @@ class Run:
         if config.threads: torch.set_num_threads(config.threads)
         self.config = config
         self.chips, self.parts = prepare_data(config, initial)
+        try: check_sums(self.chips.path)
+        except StoreError as e: raise ParameterError(f"data: {e}") from None
         self.classifier, self.oracle = make_classifier(config, self.chips), Oracle(self.chips.labels)
         self.folder = RunFolder(free_folder(config), asdict(config), config.resume)
         try: self._note_environment(); self.tracker = Tracker(config, self.folder.path, self.chips)

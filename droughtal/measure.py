@@ -85,7 +85,8 @@ def machine() -> str:  # processor, cores, memory, system and the versions that 
     model = next((l.split(":")[1].strip() for l in _lines(Path("/proc/cpuinfo")) if l.startswith("model name")), platform.processor() or platform.machine())
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     software = ", ".join(f"{p} {version(p)}" for p in ("torch", "numpy"))
-    return f"{model}, {cores} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; {platform.system()}, Python {platform.python_version()}, {software}"
+    there = os.cpu_count()
+    return f"{model}, {f'{cores} of {there}' if cores < there else there} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; {platform.system()}, Python {platform.python_version()}, {software}"
 
 def _lines(path): return path.read_text().splitlines() if path.exists() else []
 
@@ -106,7 +107,7 @@ def claims(
     rows: list,  # from `claim`
 ) -> pd.DataFrame:  # indexed by what was measured
     "A table of claims."
-    return pd.DataFrame(rows).set_index("what").round(3)
+    return pd.DataFrame(rows).set_index("what").round(4)
 
 # %% ../nbs/73_measure.ipynb #0fc7cf03
 def plot_claims(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_STD', 'CLOUD_BLUE', 'CLOUD_THERMAL', 'CLOUD_SHARE',
            'RULES', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
-           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'show_info']
+           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'check_sums', 'show_info']
 
 # %% ../nbs/10_store.ipynb #e7e0170c
 import hashlib, json, math, mmap, os, sys
@@ -785,6 +785,18 @@ def _measure_split(
     return dict(zip(names, map(np.concatenate, zip(*columns)))) | dict(sums=total, hash=chips_hash)
 
 # %% ../nbs/10_store.ipynb #a92c7d76
+def _sum_differences(
+    file, # open store file
+    hashes:dict, # split name to the hash over the chips' digests
+)->list[str]: # which of the two sums differ, in words
+    "Compare a file's two sums, which cover all of it, with what is there"
+    attrs = file.attrs
+    shape, splits = (len(attrs["bands"]), int(attrs["height"]), int(attrs["width"])), {s: (h, file[s]["labels"][:]) for s, h in hashes.items()}
+    out = [] if _fingerprint(splits, shape) == attrs["fingerprint"] else ["fingerprint differs from images and labels"]
+    if "checksum" not in attrs: out.append("checksum is missing, by which columns and attributes are known to be whole")
+    elif attrs["checksum"] != _checksum(file): out.append("checksum differs from columns and attributes")
+    return out
+
 def _differences(
     file, # open store file
     found:dict, # split name to what was measured
@@ -804,9 +816,7 @@ def _differences(
     mean, std = _statistics(found["train"]["sums"], n_train*pixels)
     out += [f"{name} differs from the images" for name, value in (("band_mean", mean), ("band_std", std)) if not (np.shape(attrs[name]) == value.shape and np.allclose(attrs[name], value, rtol=1e-12, atol=1e-12))]
     if json.loads(attrs["duplicates"]) != counts: out.append("duplicates differ from the images")
-    if _fingerprint({s: (m["hash"], file[s]["labels"][:]) for s, m in found.items()}, (len(attrs["bands"]), int(attrs["height"]), int(attrs["width"]))) != attrs["fingerprint"]: out.append("fingerprint differs from images and labels")
-    if "checksum" in attrs and attrs["checksum"] != _checksum(file): out.append("checksum differs from columns and attributes")
-    return out
+    return out + _sum_differences(file, {s: m["hash"] for s, m in found.items()})
 
 # %% ../nbs/10_store.ipynb #9b6d55b3
 def verify(
@@ -816,9 +826,15 @@ def verify(
     images = map_images(path)
     with open_store(path) as file, as_store_error(path):
         found = {s: _measure_split(x, tuple(file.attrs["bands"])) for s, x in images.items()}
-        different = _differences(file, found)
-    if different: raise StoreError(f"{path}: " + "; ".join(different) + "; copy the file again or convert the source again")
+        _refuse(path, _differences(file, found))
     return info(path)
+
+def _refuse(
+    path:str|Path, # of a store file
+    different:list, # what differs, in words
+):
+    "Raise what was found, if anything"
+    if different: raise StoreError(f"{path}: " + "; ".join(different) + "; copy the file again or convert the source again")
 
 # %% ../nbs/10_store.ipynb #9988a496
 def fingerprint(
@@ -850,6 +866,25 @@ def info(
             n_classes=int(attrs["n_classes"]), class_names=list(map(str, attrs["class_names"])),
             class_counts={s: file[s].attrs["class_counts"].tolist() for s in splits}, band_mean=attrs["band_mean"].tolist(), band_std=attrs["band_std"].tolist(),
             simulated=bool(attrs["simulated"]), **text, integrity=_integrity(file, splits))
+
+# %% ../nbs/10_store.ipynb #6abac33f
+def _hash_images(
+    images:np.ndarray, # (n, C, H, W) uint8, mapped from disc
+): # a hashlib SHA-256 over the chips' digests
+    "Hash a split's images, block by block"
+    rows, total = max(1, BLOCK_BYTES // int(np.prod(images.shape[1:]))), hashlib.sha256()
+    with ThreadPoolExecutor(2) as pool, progress_bar(total=len(images), desc="checksums") as bar:
+        for digests in pool.map(lambda a: _digests(images[a:a + rows]), range(0, len(images), rows)): total.update(b"".join(digests)); bar.update(len(digests))
+    return total
+
+def check_sums(
+    path:str|Path, # of a store file
+)->str: # its fingerprint
+    "Compare a file with its two sums, reading all of it; raises `StoreError` if one differs"
+    images = map_images(path)
+    with open_store(path) as file, as_store_error(path):
+        _refuse(path, _sum_differences(file, {s: _hash_images(x) for s, x in images.items()}))
+        return str(file.attrs["fingerprint"])
 
 # %% ../nbs/10_store.ipynb #8158a078
 def _table(
