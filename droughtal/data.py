@@ -32,7 +32,7 @@ def band_indices(
 
 # %% ../nbs/40_data.ipynb #bd15e1c1
 class Chips:
-    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file, or a damaged one."
+    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file, or one that is damaged in what this reads: everything but the pixels, which `check_sums` compares with what was written, as every run does before it begins."
     def __init__(self,
         path,  # the HDF5 file
         bands=None,  # names of the bands to fetch, in order; None for all in the file
