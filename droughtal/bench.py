@@ -7,10 +7,12 @@ __all__ = ['BENCHMARKS', 'check_names', 'write_claims', 'read_claims', 'keep_out
 
 # %% ../nbs/89_bench.ipynb #536c593e
 from pathlib import Path
+from tempfile import gettempdir
 
 import nbclient
 import nbformat
 import pandas as pd
+from filelock import FileLock
 
 from .config import ParameterError
 from .files import read_json, write_json, write_whole
@@ -92,6 +94,7 @@ def run_benchmark(
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
     if keep:
-        write_whole(keep_outputs(folder/f"{name}.ipynb", notebook_path(name)).with_name("claims")/f"{name}.json", (folder/"claims.json").read_bytes())
-        gather_claims()
+        with FileLock(Path(gettempdir())/"droughtal-keep.lock"):  # another benchmark may end at the same moment
+            write_whole(keep_outputs(folder/f"{name}.ipynb", notebook_path(name)).with_name("claims")/f"{name}.json", (folder/"claims.json").read_bytes())
+            gather_claims()
     return read_claims(folder/"claims.json")

@@ -250,6 +250,12 @@ def _check_on_data(config, chips):
         if c.metric.startswith("recall_") and int(c.metric[7:]) >= chips.n_classes:
             raise ParameterError(f"stop_when: {c.name} names no class; there are recall_0 to recall_{chips.n_classes - 1}")
 
+def _check_bytes(config, chips):
+    "Compare all bytes that a run may use with what was written; raises `ParameterError`."
+    try: found = check_sums(chips.path)
+    except StoreError as e: raise ParameterError(f"data: {e}{'; or delete it, and it is made again' * (config.data in BUILT_IN)}") from None
+    if found != chips.fingerprint: raise ParameterError(f"data: {chips.path} was replaced while the run began; start it again")
+
 def _names(text): return [t.strip() for t in text.split(",") if t.strip()]
 
 def prepare_data(
@@ -287,8 +293,7 @@ class Run:
         if config.threads: torch.set_num_threads(config.threads)
         self.config = config
         self.chips, self.parts = prepare_data(config, initial)
-        try: check_sums(self.chips.path)
-        except StoreError as e: raise ParameterError(f"data: {e}") from None
+        _check_bytes(config, self.chips)
         self.classifier, self.oracle = make_classifier(config, self.chips), Oracle(self.chips.labels)
         self.folder = RunFolder(free_folder(config), asdict(config), config.resume)
         try: self._note_environment(); self.tracker = Tracker(config, self.folder.path, self.chips)

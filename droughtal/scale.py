@@ -24,7 +24,7 @@ from fastcore.basics import patch
 
 from .data import Chips
 from .learner import mc_probs, pool_features, run_layers
-from .store import SPLITS, StoreError, as_store_error, open_store, progress_bar
+from .store import SPLITS, StoreError, as_store_error, check_sums, open_store, progress_bar
 from .strategies.core import Strategy, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
 from .strategies.registry import get_strategy
 
@@ -60,10 +60,10 @@ class PoolModel(WorkerPlugin):
     def setup(self, worker): self.address, self.lock, self.pixels, self.copies = worker.address, threading.Lock(), None, {}
 
     def _open(self):
-        try: pixels = Pixels(self.path, self.bands)
+        try: pixels, found = Pixels(self.path, self.bands), check_sums(self.path)
         except (OSError, StoreError) as e: raise StoreError(f"worker {self.address}: {e}; every worker needs the data of {self.path} at this path") from None
-        if pixels.fingerprint == self.fingerprint: return pixels
-        raise StoreError(f"worker {self.address}: {self.path} holds other data there (fingerprint {pixels.fingerprint[:12]}…, not {self.fingerprint[:12]}…); copy the file again")
+        if found == self.fingerprint: return pixels
+        raise StoreError(f"worker {self.address}: {self.path} holds other data there (fingerprint {found[:12]}…, not {self.fingerprint[:12]}…); copy the file again")
 
     def unpacked(self) -> tuple:  # this thread's learner, and the score
         "The learner, opened when it is first asked for; raises `StoreError` naming worker and file."
