@@ -12,10 +12,9 @@ from tempfile import gettempdir
 import nbclient
 import nbformat
 import pandas as pd
-from filelock import FileLock
 
 from .config import ParameterError
-from .files import read_json, write_json, write_whole
+from .files import hold, read_json, write_json, write_whole
 from .launch import execute, notebook_path
 from .measure import claims
 
@@ -94,7 +93,7 @@ def run_benchmark(
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
     if keep:
-        with FileLock(Path(gettempdir())/"droughtal-keep.lock"):  # another benchmark may end at the same moment
+        with hold(Path(gettempdir())/"droughtal-keep.lock", wait=-1):  # another benchmark may end at the same moment
             write_whole(keep_outputs(folder/f"{name}.ipynb", notebook_path(name)).with_name("claims")/f"{name}.json", (folder/"claims.json").read_bytes())
             gather_claims()
     return read_claims(folder/"claims.json")

@@ -83,10 +83,11 @@ def machine() -> str:  # processor, cores, memory, system and the versions that 
     "Name this machine in a line."
     import psutil
     model = next((l.split(":")[1].strip() for l in _lines(Path("/proc/cpuinfo")) if l.startswith("model name")), platform.processor() or platform.machine())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    software = ", ".join(f"{p} {version(p)}" for p in ("torch", "numpy"))
     there = os.cpu_count()
-    return f"{model}, {f'{cores} of {there}' if cores < there else there} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; {platform.system()}, Python {platform.python_version()}, {software}"
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    cores = f"{usable} of {there}" if usable < there else there
+    software = ", ".join(f"{p} {version(p)}" for p in ("torch", "numpy"))
+    return f"{model}, {cores} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; {platform.system()}, Python {platform.python_version()}, {software}"
 
 def _lines(path): return path.read_text().splitlines() if path.exists() else []
 
