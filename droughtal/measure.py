@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['peak_memory', 'take_turns', 'speed_ratio', 'machine', 'claim', 'claims', 'plot_claims', 'in_own_process',
-           'keep_to_one_core']
+           'keep_to_one_core', 'watch_others']
 
 # %% ../nbs/73_measure.ipynb #beac8ba8
 import ctypes
@@ -184,3 +184,15 @@ def _busy(before, after):
     "Share of the time between two of `psutil.cpu_times` in which a core worked."
     passed = {k: getattr(after, k) - getattr(before, k) for k in ("user", "system", "idle")} | {"idle too": getattr(after, "iowait", 0) - getattr(before, "iowait", 0)}
     return (passed["user"] + passed["system"]) / max(sum(passed.values()), 1e-9)
+
+# %% ../nbs/73_measure.ipynb #w01a5c1e
+def watch_others():  # function without arguments; it returns the share of the machine's time, 0 to 1, that other processes have taken since
+    "Watch how much of the machine other processes take."
+    import psutil
+    def ours(): return sum(os.times()[:4])
+    start, before, mine = time.perf_counter(), psutil.cpu_times(), ours()
+    def told():
+        now, passed = psutil.cpu_times(), (time.perf_counter() - start) * os.cpu_count()
+        worked = sum(getattr(now, k) - getattr(before, k) for k in ("user", "system"))
+        return min(1., max(0., worked - (ours() - mine)) / passed)
+    return told

@@ -55,7 +55,7 @@ def _band_sums(
         some = padded[:min(at_once, n*c - i)]
         some[:, :pixels] = bands[i:i + at_once]
         by_lane = some.reshape(-1, _LANE)
-        sums[i:i + at_once] = (by_lane @ ones).reshape(-1, lanes).sum(1, dtype=np.float64)
+        sums[i:i + at_once] = np.vecdot(by_lane, ones).reshape(-1, lanes).sum(1, dtype=np.float64)
         squares[i:i + at_once] = np.vecdot(by_lane, by_lane).reshape(-1, lanes).sum(1, dtype=np.float64)
     return sums.reshape(n, c), squares.reshape(n, c)
 
@@ -767,20 +767,30 @@ def map_images(
         return {s: np.memmap(path, np.uint8, "r", file[s]["images"].id.get_offset(), file[s]["images"].shape) for s in SPLITS if s in file}
 
 # %% ../nbs/10_store.ipynb #bd70078a
+def _block_by_block(
+    images:np.ndarray, # (n, C, H, W) uint8, mapped from disc
+    work, # function of a block of them
+    desc:str, # for the progress bar
+)->Iterator: # of what `work` returns, in the order of the blocks
+    "Work through a split's images on two threads, a few blocks at a time"
+    rows = max(1, BLOCK_BYTES // int(np.prod(images.shape[1:])))
+    at_once = 16*rows
+    with ThreadPoolExecutor(2) as pool, progress_bar(total=len(images), desc=desc) as bar:
+        for start in range(0, len(images), at_once):
+            some = images[start:start + at_once]
+            yield from pool.map(lambda a: work(some[a:a + rows]), range(0, len(some), rows))
+            bar.update(len(some))
+
 def _measure_split(
     images:np.ndarray, # (n, C, H, W) uint8, mapped from disc
     bands:tuple, # C names
 )->dict: # the measured columns, the sums, and the hash over the chips' digests
-    "Measure a split again, block by block"
-    rows, pixels = max(1, BLOCK_BYTES // int(np.prod(images.shape[1:]))), images.shape[2]*images.shape[3]
-    total, chips_hash, columns = np.zeros((2, len(bands)), np.int64), hashlib.sha256(), []
-    with ThreadPoolExecutor(2) as pool:
-        for block in progress_bar(range(0, len(images), 2*rows), "verify"):
-            starts = range(block, min(block + 2*rows, len(images)), rows)
-            for digests, sums, squares, cloudy in pool.map(lambda a: _measure_and_write(images[a:a + rows], bands), starts):
-                chips_hash.update(b"".join(digests))
-                total += sums.sum(0), squares.sum(0)
-                columns.append((np.array([d[:16] for d in digests], "V16"), (sums == 0).any(1), _within_std(sums, squares, pixels) < NEAR_CONSTANT_STD, cloudy))
+    "Measure a split again"
+    pixels, total, chips_hash, columns = images.shape[2]*images.shape[3], np.zeros((2, len(bands)), np.int64), hashlib.sha256(), []
+    for digests, sums, squares, cloudy in _block_by_block(images, lambda block: _measure_and_write(block, bands), "verify"):
+        chips_hash.update(b"".join(digests))
+        total += sums.sum(0), squares.sum(0)
+        columns.append((np.array([d[:16] for d in digests], "V16"), (sums == 0).any(1), _within_std(sums, squares, pixels) < NEAR_CONSTANT_STD, cloudy))
     names = ("digest", "zero_band", "near_constant", "cloudy")
     return dict(zip(names, map(np.concatenate, zip(*columns)))) | dict(sums=total, hash=chips_hash)
 
@@ -871,10 +881,9 @@ def info(
 def _hash_images(
     images:np.ndarray, # (n, C, H, W) uint8, mapped from disc
 ): # a hashlib SHA-256 over the chips' digests
-    "Hash a split's images, block by block"
-    rows, total = max(1, BLOCK_BYTES // int(np.prod(images.shape[1:]))), hashlib.sha256()
-    with ThreadPoolExecutor(2) as pool, progress_bar(total=len(images), desc="checksums") as bar:
-        for digests in pool.map(lambda a: _digests(images[a:a + rows]), range(0, len(images), rows)): total.update(b"".join(digests)); bar.update(len(digests))
+    "Hash a split's images"
+    total = hashlib.sha256()
+    for digests in _block_by_block(images, _digests, "checksums"): total.update(b"".join(digests))
     return total
 
 def check_sums(
