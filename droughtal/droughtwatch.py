@@ -11,7 +11,7 @@ import hashlib, os, re, shutil, stat, struct, threading, time, zipfile, zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
 import requests
@@ -230,7 +230,8 @@ def _check_zip(
     spans = sorted((m.header_offset, m.header_offset + 30 + m.compress_size) for m in members) + [(archive.start_dir, archive.start_dir)]
     if spans[0][0] < 0 or any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:])): raise ShardError(str(path), -1, "its members overlap", _DAMAGED)
     for m in members:
-        where = f"{path}: {_shown(m.filename)}"
+        where, place = f"{path}: {_shown(m.filename)}", PureWindowsPath(m.filename)  # which takes both kinds of slash
+        if place.anchor or ".." in place.parts: raise ShardError(where, -1, "would be unpacked outside of its folder", _DAMAGED)
         if _split_of(m.filename): _check_member(m, where)
         else:
             try: archive.open(m).close()
