@@ -87,8 +87,10 @@ def _cached_weights(arch):
     except ValueError: raise WeightsError(f"pretrained: torchvision has no weights for {arch}; set pretrained=False") from None
     file = Path(torch.hub.get_dir())/"checkpoints"/Path(urlparse(weights.url).path).name
     if not file.is_file():
-        try: torch.hub.load_state_dict_from_url(weights.url, progress=True, check_hash=True, weights_only=True)
-        except OSError as e:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rsplit("-", 1)[-1])
+        except (OSError, RuntimeError) as e:  # the latter if the hash in the name is not the file's
             raise WeightsError(f"pretrained: cannot fetch {weights.url} ({e}); put that file at {file}, "
                                "give its path as pretrained, or set pretrained=False") from None
     return file
