@@ -45,7 +45,7 @@ def write_claims(
     out: str,  # folder; "" for none
 ) -> pd.DataFrame:  # the table of them
     "Show claims and, if there is a folder, leave them there as `claims.json`."
-    if out: write_json(Path(out)/"claims.json", rows)
+    if out: write_json(Path(out)/"claims.json", dict(claims=rows))
     return claims(rows)
 
 # %% ../nbs/89_bench.ipynb #7ccf1dba
@@ -53,8 +53,7 @@ def read_claims(
     file,  # written by `write_claims`, or kept by `run_benchmark`
 ) -> pd.DataFrame:  # indexed by what was measured
     "The table of claims in a file."
-    rows = read_json(file)
-    return claims([{k: float("nan") if v is None else v for k, v in r.items()} for r in (rows["claims"] if isinstance(rows, dict) else rows)])
+    return claims([{k: float("nan") if v is None else v for k, v in r.items()} for r in read_json(file)["claims"]])
 
 # %% ../nbs/89_bench.ipynb #f1b514a3
 def keep_outputs(
@@ -96,8 +95,7 @@ def is_current(
     notebook,  # that was run
 ) -> bool:
     "Whether claims were made by a notebook's code as it is now."
-    kept = read_json(file)
-    return isinstance(kept, dict) and kept["code"] == code_sum(notebook)
+    return read_json(file).get("code") == code_sum(notebook)
 
 # %% ../nbs/89_bench.ipynb #69bb87d3
 def run_benchmark(
@@ -113,6 +111,6 @@ def run_benchmark(
     if keep:
         with hold(Path(gettempdir())/"droughtal-keep.lock", wait=-1):  # another benchmark may end at the same moment
             home = keep_outputs(folder/f"{name}.ipynb", notebook_path(name))
-            write_json(home.parent/"claims"/f"{name}.json", dict(code=code_sum(home), claims=read_json(folder/"claims.json")))
+            write_json(home.parent/"claims"/f"{name}.json", dict(code=code_sum(home), **read_json(folder/"claims.json")))
             gather_claims()
     return read_claims(folder/"claims.json")

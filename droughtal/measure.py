@@ -180,10 +180,16 @@ def keep_to_one_core():  # function without arguments; it returns a text: how th
         return f"{kept}; {'all' if core is None else 'other'} cores busy meanwhile: {', '.join(f'{o:.0%}' for o in others) or 'there are none'}"
     return told
 
+def _passed(before, after, *kinds):
+    "Seconds of some kinds between two of `psutil.cpu_times`; a system does not count every kind."
+    return sum(getattr(after, k, 0) - getattr(before, k, 0) for k in kinds)
+
+def _worked(before, after): return _passed(before, after, "user", "system")
+
 def _busy(before, after):
     "Share of the time between two of `psutil.cpu_times` in which a core worked."
-    passed = {k: getattr(after, k) - getattr(before, k) for k in ("user", "system", "idle")} | {"idle too": getattr(after, "iowait", 0) - getattr(before, "iowait", 0)}
-    return (passed["user"] + passed["system"]) / max(sum(passed.values()), 1e-9)
+    worked = _worked(before, after)
+    return worked / max(worked + _passed(before, after, "idle", "iowait"), 1e-9)
 
 # %% ../nbs/73_measure.ipynb #w01a5c1e
 def watch_others():  # function without arguments; it returns the share of the machine's time, 0 to 1, that other processes have taken since
@@ -192,7 +198,6 @@ def watch_others():  # function without arguments; it returns the share of the m
     def ours(): return sum(os.times()[:4])
     start, before, mine = time.perf_counter(), psutil.cpu_times(), ours()
     def told():
-        now, passed = psutil.cpu_times(), (time.perf_counter() - start) * os.cpu_count()
-        worked = sum(getattr(now, k) - getattr(before, k) for k in ("user", "system"))
+        worked, passed = _worked(before, psutil.cpu_times()), (time.perf_counter() - start) * os.cpu_count()
         return min(1., max(0., worked - (ours() - mine)) / passed)
     return told
