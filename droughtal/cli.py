@@ -22,7 +22,11 @@ import typer
 from .config import PRESETS, ExperimentConfig, ParameterError, TrainingConfig, make_config
 
 # %% ../nbs/99_cli.ipynb #bef83af3
-app = typer.Typer(name="droughtal", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+class _InOrder(typer.core.TyperGroup):
+    "Commands in the order in which they are wanted."
+    def list_commands(self, ctx): return ["demo", "data", "train", "run", "sweep", "collect", "report", "paper", "strategies", "bench"]
+
+app = typer.Typer(name="droughtal", cls=_InOrder, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   context_settings=dict(help_option_names=["-h", "--help"]),
                   help="Which active-learning strategy buys the most accuracy per label on satellite images?")
 data_app = typer.Typer(no_args_is_help=True, help="Download, simulate, convert and check data.", context_settings=dict(help_option_names=["-h", "--help"]))
@@ -143,7 +147,7 @@ _command("train", TrainingConfig, "supervised", "Train on all labels, through th
 _command("run", ExperimentConfig, "active_learning", "Run one active-learning experiment, through its notebook.")
 
 # %% ../nbs/99_cli.ipynb #82edc5aa
-sweep_app = typer.Typer(help="Run a grid of experiments, or go on with it; `droughtal sweep status DIR` tells how it is doing.", invoke_without_command=True, context_settings=dict(help_option_names=["-h", "--help"]))
+sweep_app = typer.Typer(short_help="Run a grid of experiments, or go on with it.", help="Run a grid of experiments, or go on with it; `droughtal sweep status DIR` tells how it is doing.", invoke_without_command=True, context_settings=dict(help_option_names=["-h", "--help"]))
 app.add_typer(sweep_app, name="sweep")
 
 _SWEEP_FLAGS = dict(
@@ -208,7 +212,7 @@ def _write_table(folder, file):
     if file.suffix not in (".parquet", ".csv"): raise ParameterError(f"out: {file} should end in .parquet or .csv")
     return write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False))
 
-@app.command("collect")
+@app.command("collect", short_help="Gather the runs below a folder into one table.")
 def collect_runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of runs, at any depth.")],
     out: Annotated[Optional[Path], typer.Option(help="File to write, .parquet or .csv [default: DIR/results.parquet].")] = None,
@@ -219,7 +223,7 @@ def collect_runs(
 # %% ../nbs/99_cli.ipynb #7258024c
 _Manuscript = Annotated[Path, typer.Option("--paper", metavar="FILE.qmd", help="The manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made.")]
 
-@app.command("report")
+@app.command("report", short_help="Make a sweep's figures, tables, numbers and paper.")
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Folder of a sweep.")],
     figures: Annotated[Optional[Path], typer.Option(help="Folder for figures, tables and numbers [default: `figures` beside the manuscript].")] = None,
@@ -235,7 +239,7 @@ def report(
     made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), name=name, metric=metric, baseline=baseline, margin=margin, data=data)
     for file in made.values(): print(file)
 
-@app.command("paper")
+@app.command("paper", short_help="Set the paper from figures and numbers that are there.")
 def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):
     "Set the paper as HTML and PDF from the figures and numbers that are there."
     from droughtal.paper import render, write_numbers
@@ -244,7 +248,7 @@ def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):
     for file in render(manuscript).values(): print(file)
 
 # %% ../nbs/99_cli.ipynb #4e4fd89f
-@app.command("bench")
+@app.command("bench", short_help="Measure speed beside peers, and try to break things.")
 def bench(
     names: Annotated[Optional[list[str]], typer.Argument(metavar="[NAME]...", help="Benchmarks to run [default: all]; --list shows them.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the executed notebooks and their claims.")] = Path("_runs/bench"),
@@ -260,7 +264,7 @@ def bench(
         print(run_benchmark(name, out, not quick, keep).to_string(), flush=True)
 
 # %% ../nbs/99_cli.ipynb #140f32b2
-@app.command("demo")
+@app.command("demo", short_help="The whole way in minutes, on simulated data.")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("_runs/demo"),
     quick: Annotated[bool, typer.Option("--quick", help="A smaller version that only shows that everything works.")] = False,
@@ -269,7 +273,7 @@ def demo(
     from droughtal.demo import run_demo
     run_demo(out, quick=quick, say=lambda text: print(text, flush=True))
 
-@app.command("strategies")
+@app.command("strategies", short_help="List the query strategies, and what each costs.")
 def list_strategies(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
     "List the query strategies: names and aliases, what each needs, cost in time and memory, options, source."
     about = _about_strategies()

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+import droughtal.model  # if torch and torchvision do not go together, it is said here, before any work
 from .analysis import collect, compare_with, verdicts
 from .data import Chips
 from .droughtwatch import convert

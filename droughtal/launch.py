@@ -52,18 +52,18 @@ class _Kernel(AsyncKernelManager):
     interrupted = False
 
     async def _async_start_kernel(self, **kw):
-        await super()._async_start_kernel(**kw)
+        with open(self.config.last_words, "wb") as words: await super()._async_start_kernel(stderr=words, **kw)
         _running[self.config.run_folder] = self
 
     start_kernel = _async_start_kernel
 
 @contextmanager
 def _kernel_for(folder):
-    "Arguments for papermill, whose kernel uses sockets in a private folder."
+    "Arguments for papermill, whose kernel uses sockets in a private folder, and writes there what belongs to no cell."
     with TemporaryDirectory(prefix="droughtal-", ignore_cleanup_errors=True) as private:
-        config = Config(run_folder=str(folder))
+        config = Config(run_folder=str(folder), last_words=str(Path(private)/"stderr"))
         if os.name != "nt": config.ConnectionFileMixin = Config(transport="ipc", connection_file=str(Path(private)/"k.json"))
-        try: yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL"])
+        try: yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL", "--IPKernelApp.exec_lines=import faulthandler; faulthandler.enable()"])
         finally: _running.pop(str(folder), None)
 
 def interrupt_notebooks(
@@ -82,10 +82,10 @@ class NotebookError(RuntimeError):
 
 DIED = "the notebook's process died: it was killed, or there was no memory left"
 
-def _without_traceback(part, why):
-    "Say in the notebook why it ends without a traceback; the error."
-    notebook = nbformat.read(part, 4)
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {why}."))
+def _without_traceback(part, why, words):
+    "Say in the notebook why it ends without a traceback, and what its process wrote last; the error."
+    notebook, said = nbformat.read(part, 4), Path(words).read_text(errors="replace").split("Extension modules:")[0].strip()
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {why}." + (f"\n\n```text\n{said[:20_000]}\n```" if said else "")))
     nbformat.write(notebook, part)
     return NotebookError(why)
 
@@ -96,10 +96,10 @@ def _execute(name, parameters, folder, part, quiet):
         try: papermill.execute_notebook(str(notebook_path(name)), str(part), parameters=parameters, progress_bar=False, stdout_file=None if quiet else sys.stdout, **kernel)
         except papermill.PapermillExecutionError as e:
             error = {"ParameterError": ParameterError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
-        except DeadKernelError: error = _without_traceback(part, DIED)
-        except RuntimeError as e: error = _without_traceback(part, f"the notebook's process did not start ({e})")
+        except DeadKernelError: error = _without_traceback(part, DIED, kernel["config"].last_words)
+        except RuntimeError as e: error = _without_traceback(part, f"the notebook's process did not start ({e})", kernel["config"].last_words)
         else: return None
-        return KeyboardInterrupt() if _running[str(folder)].interrupted else error
+        return KeyboardInterrupt() if getattr(_running.get(str(folder)), "interrupted", False) else error
 
 # %% ../nbs/82_launch.ipynb #c5bb0a57
 def _report(folder):
