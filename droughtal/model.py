@@ -26,7 +26,7 @@ def _models_of_torchvision():
     try: return import_module("torchvision.models")
     except ModuleNotFoundError: raise
     except (ImportError, OSError, RuntimeError, AttributeError) as e:
-        raise ImportError(f"torch {version('torch')} and torchvision {version('torchvision')} do not go together ({e}): install both anew, from one place, by "
+        raise ImportError(f"torch {torch.__version__} and torchvision {version('torchvision')} do not go together ({e}): install both anew, from one place, by "
                           "`pip install --force-reinstall torch torchvision`, or with `--index-url https://download.pytorch.org/whl/cpu` for the CPU builds") from e
 
 tvm = _models_of_torchvision()
