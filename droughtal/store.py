@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
+from zipfile import is_zipfile
 import h5py
 import numpy as np
 from fastcore.basics import IN_NOTEBOOK, patch
@@ -751,7 +752,9 @@ def open_store(
     if not path.exists(): raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
     if not path.is_file(): raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
     try: file = h5py.File(path, "r")
-    except _STUMBLES as e: raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
+    except _STUMBLES as e:
+        if is_zipfile(path): raise StoreError(f"{path}: is a zip, not an HDF5 file; convert it first: `droughtal data convert {path} OUT.h5`") from None
+        raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
     try:
         with as_store_error(path): _check_heaps(file, path), _check_form(file, path)
         yield file
