@@ -35,7 +35,7 @@ from sklearn.base import clone
 from .config import ExperimentConfig, ParameterError, changed_parameters, param
 from .data import COMPOSITES, Chips, _shown_bands, draw_ids
 from .estimator import ActiveLearner
-from .experiment import FREE_TO_CHANGE, Experiment, Oracle, _Phases, free_folder
+from .experiment import FREE_TO_CHANGE, Experiment, Oracle, _Phases, free_folder, set_threads
 from .files import is_held, read_json, write_json, write_whole
 from .strategies.registry import get_strategy
 from .tracking import learning_curve, one_line
@@ -221,7 +221,7 @@ def due(self: Session) -> bool:  # whether it is time to train
 @patch
 def _choose(self: Session, n):
     free, times, seed = self._free(), len(self.proposed.get(self.round, {})), self.config.seed
-    if self.config.threads: torch.set_num_threads(self.config.threads)
+    set_threads(self.config.threads)
     if not self.round and not times: return Experiment._first_rows(self, _Phases(self, 0))
     n = min(n, len(free))
     if not self.round: return np.random.default_rng([seed, 6, times]).permutation(draw_ids(free, None, n, np.random.default_rng([seed, 7, times]), stratified=False)), np.full(n, np.nan)
@@ -306,7 +306,7 @@ def retrain(self: Session) -> dict:  # the round's record
     if self.closed: raise ValueError("this session is closed; open it again")
     if not self._ready: self._reload()
     if len(self.labelled(self.round)[0]) < (least := 1 if self.round else 2): raise ValueError(f"label at least {least} more row{'s' * (least > 1)} before training")
-    if self.config.threads: torch.set_num_threads(self.config.threads)
+    set_threads(self.config.threads)
     self._keep_model()
     self._ready = False
     try: record = self.step()

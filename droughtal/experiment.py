@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'LOCK_SECONDS', 'FREE_TO_CHANGE', 'COSTS', 'truth_file', 'find_data', 'Oracle',
-           'environment', 'RunFolder', 'free_folder', 'pick_device', 'prepare_data', 'make_classifier', 'Run',
-           'Experiment', 'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised',
+           'environment', 'RunFolder', 'free_folder', 'pick_device', 'prepare_data', 'make_classifier', 'set_threads',
+           'Run', 'Experiment', 'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised',
            'load_classifier']
 
 # %% ../nbs/80_experiment.ipynb #744d07b4
@@ -284,13 +284,21 @@ def make_classifier(
         patience=c.patience, monitor=c.monitor, warm_start=getattr(c, "warm_start", False), mc_samples=getattr(c, "mc_samples", 1),
         seed=c.seed, device=pick_device(c.device))
 
+_ALL_THREADS = torch.get_num_threads()  # before a run sets its own
+
+def set_threads(
+    threads: int,  # CPU threads; 0 for as many as torch found when this module was imported: the cores, or `OMP_NUM_THREADS`
+) -> None:
+    "Let torch use so many CPU threads."
+    torch.set_num_threads(threads or _ALL_THREADS)
+
 class Run:
     "What supervised and active-learning runs share: data, classifier, oracle, record; raises `ParameterError` before any work."
     def __init__(self,
         config: TrainingConfig,  # the run's parameters
         initial: int,  # rows labelled at the start
     ):
-        if config.threads: torch.set_num_threads(config.threads)
+        set_threads(config.threads)
         self.config = config
         self.chips, self.parts = prepare_data(config, initial)
         _check_bytes(config, self.chips)

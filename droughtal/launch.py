@@ -84,8 +84,8 @@ DIED = "the notebook's process died: it was killed, or there was no memory left"
 
 def _without_traceback(part, why, words):
     "Say in the notebook why it ends without a traceback, and what its process wrote last; the error."
-    notebook, said = nbformat.read(part, 4), Path(words).read_text(errors="replace").split("Extension modules:")[0].strip()
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {why}." + (f"\n\n```text\n{said[:20_000]}\n```" if said else "")))
+    notebook, said = nbformat.read(part, 4), Path(words).read_text(errors="replace").rsplit("\nExtension modules:", 1)[0].strip()
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed:** {why}." + (f"\n\n```text\n{said[-20_000:]}\n```" if said else "")))
     nbformat.write(notebook, part)
     return NotebookError(why)
 

@@ -646,7 +646,7 @@ def _is_counts(value): return isinstance(value, np.ndarray) and value.ndim == 1 
 def _is_levels(value): return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f" and bool(np.isfinite(value).all())
 def _is_names(value): return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(v, str) for v in value)
 
-_BOOKS = ("skipped", "duplicates", "band_lengths", "rules")
+_BOOKS, _LONGEST = ("skipped", "duplicates", "band_lengths", "rules"), 2**23 # and their length in characters, at most
 _ATTRIBUTES = dict(format_version=_is_count, bands=_is_names, n_classes=_is_count, class_names=_is_names, height=_is_count, width=_is_count,
     source=_is_text, source_sha256=_is_text, simulated=_is_truth, band_mean=_is_levels, band_std=_is_levels, fingerprint=_is_text, description=_is_text) | dict.fromkeys(_BOOKS, _is_text)
 _SPLIT_ATTRIBUTES = dict(class_counts=_is_counts, shard_names=_is_names)
@@ -669,7 +669,8 @@ def _check_books(
     values:dict, # attribute name to value
     path:Path, # of the file, for messages
 ):
-    "Refuse bookkeeping that is no JSON of the right form"
+    "Refuse bookkeeping that is no JSON of the right form, or endless"
+    if long := [name for name in _BOOKS if len(values[name]) > _LONGEST]: raise StoreError(f"{path}: the attributes {long} are longer than they can be; convert the source again")
     skipped, duplicates, lengths, rules = (json.loads(values[name]) for name in _BOOKS)
     whole = lambda v: isinstance(v, int) and v >= 0
     right = dict(skipped=isinstance(skipped, list) and all(isinstance(s, dict) and {"shard", "record", "reason"} <= set(s) for s in skipped),
