@@ -646,7 +646,8 @@ def _is_counts(value): return isinstance(value, np.ndarray) and value.ndim == 1 
 def _is_levels(value): return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f" and bool(np.isfinite(value).all())
 def _is_names(value): return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(v, str) for v in value)
 
-_BOOKS, _LONGEST = ("skipped", "duplicates", "band_lengths", "rules"), 2**23 # and their length in characters, at most
+_BOOKS = ("skipped", "duplicates", "band_lengths", "rules")
+_LONGEST = 2**23 # characters of each book, at most
 _ATTRIBUTES = dict(format_version=_is_count, bands=_is_names, n_classes=_is_count, class_names=_is_names, height=_is_count, width=_is_count,
     source=_is_text, source_sha256=_is_text, simulated=_is_truth, band_mean=_is_levels, band_std=_is_levels, fingerprint=_is_text, description=_is_text) | dict.fromkeys(_BOOKS, _is_text)
 _SPLIT_ATTRIBUTES = dict(class_counts=_is_counts, shard_names=_is_names)
