@@ -52,7 +52,7 @@ class _Kernel(AsyncKernelManager):
     interrupted = False
 
     async def _async_start_kernel(self, **kw):
-        with open(self.config.last_words, "wb") as words: await super()._async_start_kernel(stderr=words, **kw)
+        with open(self.config.last_words, "ab") as words: await super()._async_start_kernel(stderr=words, **kw)
         _running[self.config.run_folder] = self
 
     start_kernel = _async_start_kernel
@@ -61,9 +61,10 @@ class _Kernel(AsyncKernelManager):
 def _kernel_for(folder):
     "Arguments for papermill, whose kernel uses sockets in a private folder, and writes there what belongs to no cell."
     with TemporaryDirectory(prefix="droughtal-", ignore_cleanup_errors=True) as private:
-        config = Config(run_folder=str(folder), last_words=str(Path(private)/"stderr"))
+        words = str(Path(private)/"stderr")
+        config, crash = Config(run_folder=str(folder), last_words=words), f"import faulthandler; faulthandler.enable(open({words!r}, 'ab'))"
         if os.name != "nt": config.ConnectionFileMixin = Config(transport="ipc", connection_file=str(Path(private)/"k.json"))
-        try: yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL", "--IPKernelApp.exec_lines=import faulthandler; faulthandler.enable()"])
+        try: yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={crash}"])
         finally: _running.pop(str(folder), None)
 
 def interrupt_notebooks(
