@@ -18,6 +18,7 @@ import yaml
 from scipy import stats
 
 from .config import MACHINE_PARAMETERS
+from .files import round_files
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
 def _run_folders(folder):
@@ -25,7 +26,7 @@ def _run_folders(folder):
     found = {}
     for at, folders, files in os.walk(folder):
         if "params.yaml" not in files: continue
-        found[Path(at)] = sorted(n for n in os.listdir(Path(at)/"rounds") if n.endswith(".json")) if "rounds" in folders else []
+        found[Path(at)] = [p.name for p in round_files(at)]
         folders[:] = [f for f in folders if f not in ("rounds", "checkpoint", "wandb")]
     return dict(sorted(found.items()))
 

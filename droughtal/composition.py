@@ -19,6 +19,7 @@ from scipy import stats
 
 from .analysis import _read, collect, one_setting, t_interval
 from .data import Chips, split_ids
+from .files import round_files
 from .learner import confidence_bins
 
 # %% ../nbs/93_composition.ipynb #f32cfc5c
@@ -185,7 +186,7 @@ def read_rounds(
     run,  # a run's folder
 ) -> list:  # its rounds' records, in order
     "All that the record of a run holds; raises `ValueError` for a damaged file."
-    return [_read(file) for file in sorted((Path(run)/"rounds").glob("*.json"))]
+    return [_read(file) for file in round_files(run)]
 
 def descriptions(
     table: pd.DataFrame,  # from `analysis.collect`

@@ -78,7 +78,7 @@ def _strategy(name, dropout=.5, validation=None):
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` on creation."
     data: str = param("simulated", "HDF5 file made by `droughtal data convert`; or a built-in set: simulated, simulated-6000, digits")
-    seed: int = param(0, "decides splits, initial weights, order of batches, dropout and ties", 0)
+    seed: int = param(0, "decides splits, initial weights, order of batches, dropout and ties", 0, 2**32 - 1)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all in the file")
     crop: int = param(15, "keep the central square of this side in px; 0 keeps all", 0)
     size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
@@ -100,7 +100,7 @@ class TrainingConfig:
     stratified: bool = param(True, "draw rows in the proportions of the classes")
     exclude_flags: str = param("", "leave out rows with these data-integrity flags, comma-separated, such as near_constant,duplicate")
     device: str = param("auto", "auto, cpu, cuda, cuda:0, mps, …")
-    threads: int = param(1, "CPU threads; 0 for all cores; on a CPU the last digits of results, and so the queries, depend on it", 0)
+    threads: int = param(1, "CPU threads; 0 for all cores; on a CPU the last digits of results, and so the queries, depend on it", 0, 1024)
     wandb: str = param("off", "Weights & Biases: off, offline or online", choices=lambda: ["off", "offline", "online"])
     wandb_project: str = param("droughtal", "Weights & Biases project")
     wandb_group: str = param("", "Weights & Biases group; a sweep sets its own name")

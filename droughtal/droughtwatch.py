@@ -7,16 +7,19 @@ __all__ = ['URL', 'SHA256', 'MARKER', 'CLASS_NAMES', 'MOST_LISTED', 'DownloadErr
            'find_shards', 'convert']
 
 # %% ../nbs/20_droughtwatch.ipynb #58230d16
-import hashlib, os, re, shutil, stat, struct, threading, time, zipfile, zlib
+import hashlib, json, os, re, shutil, stat, struct, threading, time, zipfile, zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, Callable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
+import h5py
 import requests
+from .files import only_writer
 from .shards import BANDS, SIZE, Block, ShardError, check_regular, read_blocks
-from .store import SPLITS, StoreError, StoreWriter, progress_bar
+from .store import CONTROL, SPLITS, StoreError, StoreWriter, open_store, progress_bar
 
 # %% ../nbs/20_droughtwatch.ipynb #5aea532f
 URL = "https://storage.googleapis.com/wandb_datasets/dw_train_86K_val_10K.zip"
@@ -159,9 +162,12 @@ def download(
         _check_sum(target, url, sha256)
         return target
     part = target.with_name(target.name + ".part")
-    _fetch_all(url, part, target, wait)
-    _check_sum(part, url, sha256)
-    os.replace(part, target)
+    try:
+        with only_writer(target):
+            _fetch_all(url, part, target, wait)
+            _check_sum(part, url, sha256)
+            os.replace(part, target)
+    except BlockingIOError: raise DownloadError(f"{target}: another process is downloading it; wait for its end, or choose another folder") from None
     return target
 
 # %% ../nbs/20_droughtwatch.ipynb #4ac6157b
@@ -378,7 +384,7 @@ def _marker_text(
     "What a source says about being simulated"
     if not src.is_dir() and not _is_zip(src): return None
     data = (_marker_in_folder if src.is_dir() else _marker_in_zip)(src)
-    return None if data is None else data.decode(errors="replace").replace("\0", "\ufffd")
+    return None if data is None else CONTROL.sub("\ufffd", data.decode(errors="replace"))
 
 def _marker_in_folder(
     src:Path, # a folder
@@ -413,6 +419,15 @@ def _check_disk(
     need, free = sum(rows.values())*len(BANDS)*SIZE*SIZE, shutil.disk_usage(dest.parent).free
     if need > free: raise StoreError(f"{dest}: about {need:,} bytes are needed but only {free:,} are free; make room or choose another place")
 
+def _look_again(
+    dest:Path, # file to write
+    part:Path, # the same under its temporary name
+):
+    "Refuse to give its name to a file that nobody could open"
+    try:
+        with open_store(part): pass
+    except StoreError as e: raise StoreError(f"{dest}: not written, because nobody could read it again ({e})") from None
+
 # %% ../nbs/20_droughtwatch.ipynb #c2495830
 def _fill(
     writer:StoreWriter, # open
@@ -440,7 +455,7 @@ def _reporter(
     def report(error):
         nonlocal listed
         if on_error == "raise": raise error
-        listed += len(error.shard) + len(error.reason) + 40
+        listed += len(json.dumps([error.shard, error.reason])) + 40
         if listed > MOST_LISTED: raise ShardError(error.shard, error.record, f"{error.reason}; with {len(skipped):,} records left out before this one, the source is bad throughout")
         skipped.append(dict(shard=error.shard, record=error.record, reason=error.reason))
     return report
@@ -455,11 +470,12 @@ def convert(
     "Convert DroughtWatch shards to one store file in one pass and bounded memory; raises `ShardError` naming shard and record, `StoreError`, or `FileNotFoundError`"
     src, dest, skipped = Path(src), Path(dest), []
     report = _reporter(on_error, skipped)
+    if dest.is_file() and not h5py.is_hdf5(dest): raise StoreError(f"{dest}: is there already, and no HDF5 file; choose another name, or delete it first")
     with find_shards(src) as shards:
         note, rows = _marker_text(src), _expected_rows(shards)
         dest.parent.mkdir(parents=True, exist_ok=True)
         _check_disk(dest, rows)
-        writer = StoreWriter(dest, BANDS, (SIZE, SIZE), CLASS_NAMES, rows, _shown(src.name), description=note or _ABOUT, simulated=note is not None if simulated is None else simulated)
+        writer = StoreWriter(dest, BANDS, (SIZE, SIZE), CLASS_NAMES, rows, _shown(src.name), description=note or _ABOUT, simulated=note is not None if simulated is None else simulated, inspect=partial(_look_again, dest))
         with _alongside(_source_sha256, src, shards) as sha256, writer:
             _fill(writer, shards, sum(rows.values()), report)
             writer.skipped, writer.source_sha256 = skipped, sha256.result()

@@ -34,7 +34,7 @@ from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, Traini
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .files import read_json, read_yaml, write_json, write_whole
+from .files import read_json, read_yaml, round_files, write_json, write_whole
 from .learner import compute_metrics, confidence_bins, head_logits, pool_features
 from .measure import peak_memory
 from .model import WeightsError, make_body, read_weights, write_weights
@@ -138,8 +138,10 @@ LOCK_SECONDS = 2  # how long to wait for a folder in use
 FREE_TO_CHANGE = {*MACHINE_PARAMETERS, "rounds", "stop_early", "repeats"}  # parameters that a resumed run may change
 
 def _read_round(file):
-    try: return json.loads(file.read_text())
-    except ValueError: raise ParameterError(f"out: {file} is damaged; delete it and every later round's file to go on from the round before") from None
+    try: found = json.loads(file.read_text())
+    except ValueError: found = None
+    if isinstance(found, dict) and {"round", "labels", "metrics", "queried", "scores", "answers"} <= set(found): return found
+    raise ParameterError(f"out: {file} is damaged; delete it and every later round's file to go on from the round before")
 
 def _params_of(run):
     try: return read_yaml(Path(run)/"params.yaml")
@@ -168,7 +170,7 @@ class RunFolder:
 
     def records(self) -> list:  # one dict a round, in order
         "The rounds that count."
-        found = [_read_round(p) for p in sorted((self.path/"rounds").glob("*.json"))]
+        found = [_read_round(p) for p in round_files(self.path)]
         missing = next((n for n, r in enumerate(found) if r["round"] != n), None)
         if missing is not None: raise ParameterError(f"out: {self.path} lacks round {missing} of its record; restore that file, or start in another folder")
         return found
@@ -578,7 +580,7 @@ def result_of(
     run,  # a run's folder
 ) -> list:  # its rounds without seconds and memory
     "What a run found, without what it cost."
-    return [{k: v for k, v in json.loads(p.read_text()).items() if k not in COSTS} for p in sorted((Path(run)/"rounds").glob("*.json"))]
+    return [{k: v for k, v in json.loads(p.read_text()).items() if k not in COSTS} for p in round_files(run)]
 
 # %% ../nbs/80_experiment.ipynb #f9e0bf35
 def _main():
@@ -617,7 +619,7 @@ def load_classifier(
 ) -> ChipClassifier:  # with the weights after the last round
     "Load the model of a run; raises `ParameterError` if the folder holds no finished round."
     run = Path(run)
-    checkpoints = [c for r in sorted((run/"rounds").glob("*.json")) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
+    checkpoints = [c for r in round_files(run) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
     params = _params_of(run)
     kind = ExperimentConfig if "strategy" in params else TrainingConfig

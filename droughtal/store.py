@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_STD', 'CLOUD_BLUE', 'CLOUD_THERMAL', 'CLOUD_SHARE',
-           'RULES', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
+           'RULES', 'CONTROL', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
            'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'check_sums', 'show_info']
 
 # %% ../nbs/10_store.ipynb #e7e0170c
-import hashlib, json, math, mmap, os, sys
+import errno, hashlib, json, math, mmap, os, re, sys
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Iterator
 from zipfile import is_zipfile
@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 from fastcore.basics import IN_NOTEBOOK, patch
 from tqdm.auto import tqdm
+from .files import only_writer
 
 # %% ../nbs/10_store.ipynb #fc986a88
 FORMAT_VERSION = 1
@@ -198,6 +199,8 @@ def _let_go(
     except (OSError, RuntimeError): pass
 
 # %% ../nbs/10_store.ipynb #471ff658
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]") # control characters but for tab and line ends
+
 class StoreWriter:
     "Stream rows into a store file in bounded memory; a context manager, after which the file stands under its name if no error was raised"
     def __init__(self,
@@ -210,7 +213,9 @@ class StoreWriter:
         source_sha256:str="", # SHA-256 of the source, hex; may be set until the end
         description:str="", # free text
         simulated:bool=False, # True if the images are simulated
+        inspect=None, # function of the finished file, called before it gets its name; may raise
     ):
+        self.inspect = inspect
         self.path, self.bands, self.class_names = Path(path), tuple(map(str, bands)), [str(c) for c in class_names]
         self.shape = (len(self.bands), *map(int, size))
         self.source, self.source_sha256, self.description, self.simulated = str(source), source_sha256, description, bool(simulated)
@@ -221,14 +226,18 @@ class StoreWriter:
         self.capacity = {s: int(n) for s, n in (capacity or {"train": self.block_rows}).items()}
         self.skipped, self.band_lengths = [], Counter()
         self.splits = {s: _Split(self.block_rows, self.shape) for s in SPLITS}
-        self.free, self.pending, self.file, self.fd, self.pool = [], deque(), None, None, None
+        if wrong := [v for v in (*self.bands, *self.class_names, self.source, self.description) if CONTROL.search(v)]: raise StoreError(f"{wrong[0]!r} holds control characters; leave them out")
+        self.free, self.pending, self.file, self.fd, self.pool, self.alone = [], deque(), None, None, None, ExitStack()
 
     def __enter__(self):
-        with self._telling():
+        with ExitStack() as alone, self._telling():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            try: alone.enter_context(only_writer(self.path))
+            except BlockingIOError: raise StoreError(f"{self.path}: another process is writing it; wait for its end, or choose another name") from None
             try: self.file, self.places = _create(self.part, self.capacity, self.shape)
             except OSError: self.part.unlink(missing_ok=True); raise
             self.fd, self.pool = os.open(self.part, os.O_RDWR), ThreadPoolExecutor(2)
+            self.alone = alone.pop_all()
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -237,6 +246,7 @@ class StoreWriter:
         finally:
             self.close(empty=True)
             self.part.unlink(missing_ok=True)
+            self.alone.close()
 
     @contextmanager
     def _telling(self):
@@ -377,6 +387,9 @@ def _columns(self:StoreWriter)->dict: # split name to column name to array
     for split, table in tables.items():
         wrong = np.flatnonzero((table["labels"] < 0) | (table["labels"] >= len(self.class_names)))
         if len(wrong): raise StoreError(f"{self.path}: label {table['labels'][wrong[0]]} of {split} row {wrong[0]} is outside 0..{len(self.class_names) - 1}; correct it or name more classes")
+        letters = table["filename"].view(np.uint8).reshape(len(table["filename"]), -1)
+        odd = np.flatnonzero(((letters > 0) & (letters < 32) | (letters == 127)).any(1))
+        if len(odd): raise StoreError(f"{self.path}: the name of {split} row {odd[0]}, {table['filename'][odd[0]].decode(errors='replace')!r}, holds control characters; leave them out")
     n_train = len(tables["train"]["labels"])
     repeated, self.duplicate_counts = _duplicates(np.concatenate([t["digest"] for t in tables.values()]), n_train)
     for split, part in zip(tables, np.split(repeated, [n_train])): tables[split]["duplicate"] = part
@@ -409,6 +422,7 @@ def finish(self:StoreWriter):
     with self._telling():
         if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}: self._move(counts)
         self._write_tables(counts, tables)
+        if self.inspect: self.inspect(self.part)
         os.replace(self.part, self.path)
 
 @patch
@@ -647,7 +661,7 @@ def _is_levels(value): return isinstance(value, np.ndarray) and value.ndim == 1 
 def _is_names(value): return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(v, str) for v in value)
 
 _BOOKS = ("skipped", "duplicates", "band_lengths", "rules")
-_LONGEST = 2**23 # characters of each book, at most
+_LONGEST = 2**21 # characters of all books together, at most
 _ATTRIBUTES = dict(format_version=_is_count, bands=_is_names, n_classes=_is_count, class_names=_is_names, height=_is_count, width=_is_count,
     source=_is_text, source_sha256=_is_text, simulated=_is_truth, band_mean=_is_levels, band_std=_is_levels, fingerprint=_is_text, description=_is_text) | dict.fromkeys(_BOOKS, _is_text)
 _SPLIT_ATTRIBUTES = dict(class_counts=_is_counts, shard_names=_is_names)
@@ -671,7 +685,7 @@ def _check_books(
     path:Path, # of the file, for messages
 ):
     "Refuse bookkeeping that is no JSON of the right form, or endless"
-    if long := [name for name in _BOOKS if len(values[name]) > _LONGEST]: raise StoreError(f"{path}: the attributes {long} are longer than they can be; convert the source again")
+    if sum(len(values[name]) for name in _BOOKS) > _LONGEST: raise StoreError(f"{path}: the attributes {list(_BOOKS)} are longer than they can be; convert the source again")
     skipped, duplicates, lengths, rules = (json.loads(values[name]) for name in _BOOKS)
     whole = lambda v: isinstance(v, int) and v >= 0
     right = dict(skipped=isinstance(skipped, list) and all(isinstance(s, dict) and {"shard", "record", "reason"} <= set(s) for s in skipped),
@@ -755,6 +769,7 @@ def open_store(
     if not path.is_file(): raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
     try: file = h5py.File(path, "r")
     except _STUMBLES as e:
+        if getattr(e, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM): raise StoreError(f"{path}: the system opens no more files or has no memory left ({os.strerror(e.errno)}); the file itself may be whole") from None
         if is_zipfile(path): raise StoreError(f"{path}: is a zip, not an HDF5 file; convert it first: `droughtal data convert {path} OUT.h5`") from None
         raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
     try:
