@@ -14,6 +14,7 @@ import traceback
 from contextlib import redirect_stdout
 from dataclasses import fields
 from enum import Enum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -32,8 +33,12 @@ app = typer.Typer(name="droughtal", cls=_InOrder, no_args_is_help=True, add_comp
 data_app = typer.Typer(no_args_is_help=True, help="Download, simulate, convert and check data.", context_settings=dict(help_option_names=["-h", "--help"]))
 app.add_typer(data_app, name="data")
 
+def _tell_version(wanted):
+    if wanted: print(version("droughtal")); raise typer.Exit()
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False):
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+             show_version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_tell_version)] = False):
     pass
 
 class OnError(str, Enum):

@@ -583,6 +583,7 @@ def simulate_zip(
     _check_number("val_share", val_share, 0, .9)
     if not isinstance(val_from_new_scenes, (bool, np.bool_)): raise ValueError(f"val_from_new_scenes must be True or False, not {val_from_new_scenes!r}")
     _check_config(config)
+    if path.is_file() and not zipfile.is_zipfile(path): raise ValueError(f"path: {path} is there already, and no zip; choose another name, or delete it first")
     n_val = max(1, min(rows - 1, round(rows * val_share))) if val_share else 0
     shards = _shards(_split_scenes(rows, n_val, seed, val_from_new_scenes, config), rows_per_shard, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
