@@ -470,7 +470,7 @@ def convert(
     "Convert DroughtWatch shards to one store file in one pass and bounded memory; raises `ShardError` naming shard and record, `StoreError`, or `FileNotFoundError`"
     src, dest, skipped = Path(src), Path(dest), []
     report = _reporter(on_error, skipped)
-    if dest.is_file() and not h5py.is_hdf5(dest): raise StoreError(f"{dest}: is there already, and no HDF5 file; choose another name, or delete it first")
+    if dest.is_file() and not h5py.is_hdf5(dest) and (dest.suffix not in (".h5", ".hdf5") or src.exists() and dest.samefile(src)): raise StoreError(f"{dest}: is there already, and no HDF5 file; choose another name, or delete it first")
     with find_shards(src) as shards:
         note, rows = _marker_text(src), _expected_rows(shards)
         dest.parent.mkdir(parents=True, exist_ok=True)
