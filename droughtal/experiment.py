@@ -221,9 +221,8 @@ def free_folder(
     "Decide where the record goes."
     if config.out: return Path(config.out)
     first = Path("_runs")/f"{config.name}-{config.seed}"
-    taken = lambda folder: any((folder/"rounds").glob("*.json"))
-    if config.resume or not taken(first): return first
-    return next(f for n in range(2, 10**6) if not taken(f := Path(f"{first}-{n}")))
+    if config.resume or not round_files(first): return first
+    return next(f for n in range(2, 10**6) if not round_files(f := Path(f"{first}-{n}")))
 
 # %% ../nbs/80_experiment.ipynb #083870ba
 def pick_device(

@@ -429,7 +429,7 @@ def _single(
     return Block(list(record.image.reshape(len(BANDS), 1, -1)), np.array([record.label], np.uint8), [record.filename], record.shard, record.record)
 
 # %% ../nbs/00_shards.ipynb #6a3152ae
-MOST_WARNINGS = 100
+MOST_WARNINGS = 100 # of records left out, in one reading
 
 def _warner()->Callable: # called with each ShardError
     "Warn of each error; of very many, only of the first"
