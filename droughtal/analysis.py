@@ -7,18 +7,17 @@ __all__ = ['find_runs', 'collect', 'options_as_strategies', 'one_setting', 't_in
            't_test', 'compare_with', 'verdicts']
 
 # %% ../nbs/90_analysis.ipynb #23b5124e
-import json
 import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy import stats
 
 from .config import MACHINE_PARAMETERS
 from .files import round_files
+from .record import RecordError, check_against_data, read_record
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
 def _run_folders(folder):
@@ -36,41 +35,39 @@ def find_runs(
     "Find runs at any depth."
     return [run for run, rounds in _run_folders(folder).items() if rounds]
 
-# %% ../nbs/90_analysis.ipynb #d4d10f27
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the loader in C where there is one: ten times as quick
-
-def _read(file):
-    "Content of a JSON or YAML file; raises `ValueError` that names the file."
-    try: content = yaml.load(file.read_bytes(), _YAML) if file.suffix == ".yaml" else json.loads(file.read_bytes())
-    except OSError as e: raise ValueError(f"{file}: cannot be read ({e.strerror}); restore it, or move the run {file.parent.name} elsewhere") from None
-    except (ValueError, yaml.YAMLError): raise ValueError(f"{file}: damaged; restore it, or move the run elsewhere") from None
-    if not isinstance(content, dict): raise ValueError(f"{file}: damaged; restore it, or move the run elsewhere")
-    return content
-
-def _finished(run):
-    "Whether the run came to its end."
-    return (run/"status.json").is_file() and _read(run/"status.json").get("phase") == "done"
-
 # %% ../nbs/90_analysis.ipynb #88e017a3
-def _read_rounds(run, names):
-    "Round, labels and metrics of every round; raises `ValueError` that names a damaged file."
-    rows = []
-    for n, name in enumerate(names):
-        file = run/"rounds"/name
-        r = _read(file)
-        try: number, labels, metrics = r["round"], int(r["labels"]), {m: np.nan if v is None else float(v) for m, v in r["metrics"].items()}
-        except (KeyError, AttributeError, TypeError, ValueError): raise ValueError(f"{file}: no record of a round; restore it, or move the run elsewhere") from None
-        if number != n: raise ValueError(f"{run}: lacks round {n} of its record; restore that file, or move the run elsewhere")
-        rows += [dict(round=number, labels=labels, metric=m, value=v) for m, v in metrics.items()]
-    return rows
+def _open(file, opened):
+    "The data in a file, opened once; None if there are none."
+    from droughtal.data import Chips  # imports torch
+    from droughtal.store import StoreError
+    if file not in opened:
+        try: opened[file] = Chips(file)
+        except (StoreError, OSError): opened[file] = None
+    return opened[file]
 
-def _read_run(run, names):
-    "What there is to know of a run: parameters, environment, rounds."
-    params, env = _read(run/"params.yaml"), _read(run/"environment.json")
-    try: about = dict(run=str(run), strategy=params.get("strategy", "supervised"), seed=params["seed"], simulated=env["data"]["simulated"],
-                      fingerprint=env["data"]["fingerprint"], version=env["versions"]["droughtal"])
-    except (KeyError, TypeError, AttributeError) as e: raise ValueError(f"{run}: params.yaml or environment.json lacks {e}; restore it, or move the run elsewhere") from None
-    return dict(about=about, params=params, env=env, rows=_read_rounds(run, names))
+def _compared(record, data, opened):
+    "Compare a run with its data; False if they are not there. Raises `RecordError`, and `ValueError` for a file named that is not the run's data."
+    chips = _open(data or record.environment["data"]["file"], opened) if data or os.path.isfile(record.environment["data"]["file"]) else None
+    if data and chips is None: raise ValueError(f"data: {data} cannot be read as a data file; name the HDF5 file of the runs")
+    if data and chips.fingerprint != record.fingerprint: raise ValueError(f"data: {data} is not the data of the run {record.path}; its fingerprint differs")
+    if chips is None or chips.fingerprint != record.fingerprint: return False
+    check_against_data(record, chips)
+    return True
+
+def _about(record):
+    "What the table says of a run; raises `RecordError`."
+    env, file = record.environment, record.path/"environment.json"
+    try: simulated, version = env["data"]["simulated"], env["versions"]["droughtal"]
+    except (KeyError, TypeError): raise RecordError(f"{file}: lacks the kind of data or the version; restore it from a copy, or run again in another folder") from None
+    return dict(run=str(record.path), strategy=record.params.get("strategy", "supervised"), seed=record.params["seed"], simulated=simulated,
+                fingerprint=record.fingerprint, version=version)
+
+def _read_run(run, data, opened):
+    "What there is to know of a run: parameters, environment, rounds, whether it is finished and was compared with its data; raises `RecordError`."
+    record = read_record(run)
+    compared = _compared(record, data, opened)
+    rows = [dict(round=r["round"], labels=r["labels"], metric=m, value=np.nan if v is None else float(v)) for r in record.rounds for m, v in r["metrics"].items()]
+    return dict(about=_about(record), params=record.params, env=record.environment, rows=rows, finished=record.finished, compared=compared)
 
 # %% ../nbs/90_analysis.ipynb #cde49a69
 def _canonical(name, value):
@@ -142,15 +139,33 @@ def _warn_all(folder, runs):
         _warn_mixed(folder, "budgets" + (f" ({setting})" if setting else ""), {path(r): f"{r['rows'][-1]['labels']:,} labels" for r in runs if r["setting"] == setting and "strategy" in r["params"]})
 
 # %% ../nbs/90_analysis.ipynb #4f6023f9
-def _whole_runs(folder, unfinished):
-    "Runs to read; warns of those left out."
-    found = _run_folders(folder)
-    if not any(found.values()): raise ValueError(f"{folder}: no run with a finished round below this folder")
-    left = [run for run, rounds in found.items() if not rounds or not unfinished and not _finished(run)]
-    kept = {run: rounds for run, rounds in found.items() if run not in set(left)}
-    if not kept: raise ValueError(f"{folder}: no finished run, {_few(map(str, left))} not at the end; finish them with resume, or set unfinished=True")
-    if left: warnings.warn(f"unfinished runs in {folder} are left out: {_few(map(str, left), 20)}" + ("" if unfinished else "; finish them with resume, or set unfinished=True"), stacklevel=3)
-    return kept
+def _read_runs(folder, unfinished, data):
+    "Runs to use; folders of unfinished runs; and folder to reason of those whose record is wrong."
+    runs, left, wrong, opened = [], [], {}, {}
+    for run, rounds in _run_folders(folder).items():
+        if not rounds:
+            left.append(str(run))
+            continue
+        try: found = _read_run(run, data, opened)
+        except RecordError as e: wrong[str(run)] = str(e)
+        else:
+            if found["finished"] or unfinished: runs.append(found)
+            else: left.append(str(run))
+    return runs, left, wrong
+
+def _refuse_nothing(folder, runs, left, wrong):
+    "Raise `ValueError` where no run can be used."
+    if runs: return
+    if wrong: raise ValueError("; ".join(wrong.values()))
+    if not any(_run_folders(folder).values()): raise ValueError(f"{folder}: no run with a finished round below this folder")
+    raise ValueError(f"{folder}: no finished run, {_few(left)} not at the end; finish them with resume, or set unfinished=True")
+
+def _warn_left(folder, runs, left, wrong, unfinished):
+    "Warn of runs left out, and of those that could not be compared with their data."
+    if wrong: warnings.warn(f"{len(wrong)} run{'s' * (len(wrong) > 1)} in {folder} left out because the record is wrong: " + " | ".join(wrong.values()), stacklevel=3)
+    if left: warnings.warn(f"unfinished runs in {folder} are left out: {_few(left, 20)}" + ("" if unfinished else "; finish them with resume, or set unfinished=True"), stacklevel=3)
+    if files := {r["env"]["data"]["file"]: r["about"]["run"] for r in runs if not r["compared"]}:
+        warnings.warn(f"queried samples and labels could not be compared with the data, since {_few(files)} is missing or holds other data; name the runs' data file with data=", stacklevel=3)
 
 def _check_single(folder, runs):
     "Refuse two runs of the same thing."
@@ -164,9 +179,14 @@ def _check_single(folder, runs):
 def collect(
     folder,  # a folder of run folders
     unfinished: bool = False,  # take runs that have not come to their end as well
+    strict: bool = False,  # raise for a wrong record rather than leave the run out
+    data="",  # the runs' data file, if it has moved; empty for where each run found it
 ) -> pd.DataFrame:  # columns strategy, seed, each varying parameter, setting, round, labels, metric, value, run, simulated, fingerprint, version
-    "Gather all runs below a folder; raises `ValueError` if there is none or a file is damaged, and warns of mixed data, versions or budgets."
-    runs = [_read_run(run, names) for run, names in _whole_runs(folder, unfinished).items()]
+    "Gather all runs below a folder, but those with a wrong record, which `attrs['left_out']` lists with the reason; raises `ValueError` if there is none, `RecordError` for a wrong one if `strict`, and warns of mixed data, versions or budgets."
+    runs, left, wrong = _read_runs(folder, unfinished, data)
+    if wrong and strict: raise RecordError(" | ".join(wrong.values()))
+    _refuse_nothing(folder, runs, left, wrong)
+    _warn_left(folder, runs, left, wrong, unfinished)
     for r, text in zip(runs, _settings(runs)): r["setting"] = text
     _check_single(folder, runs)
     _warn_all(folder, runs)
@@ -175,6 +195,7 @@ def collect(
     last = ("run", "simulated", "fingerprint", "version")
     table = pd.DataFrame([dict(strategy=r["about"]["strategy"], seed=r["about"]["seed"]) | {k: p.get(k) for k in varying} | dict(setting=r["setting"]) | row
                           | {k: r["about"][k] for k in last} for r, p in zip(runs, params) for row in r["rows"]])
+    table.attrs["left_out"] = wrong
     table.attrs["shared"] = {k: v for p in params for k, v in p.items() if k not in varying}
     return table
 
