@@ -35,8 +35,9 @@ from sklearn.base import clone
 from .config import ExperimentConfig, ParameterError, changed_parameters, param
 from .data import COMPOSITES, Chips, _shown_bands, draw_ids
 from .estimator import ActiveLearner
-from .experiment import FREE_TO_CHANGE, Experiment, Oracle, _Phases, free_folder, set_threads
+from .experiment import Experiment, Oracle, _Phases, free_folder, set_threads
 from .files import is_held, read_json, write_json, write_whole
+from .record import FREE_TO_CHANGE
 from .strategies.registry import get_strategy
 from .tracking import learning_curve, one_line
 
@@ -187,6 +188,7 @@ def _roll_back(self: Session):
     for n in reversed(range(standing, len(records))):
         (self.folder.path/"rounds"/f"{n:03d}.json").unlink()
         self._model_file("checkpoint", n).unlink(missing_ok=True)
+    self.folder.records()
     self.folder.write_tables()
     if not standing: (self.folder.path/"stopping.json").unlink(missing_ok=True)
 

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .analysis import _read, collect, one_setting, t_interval
-from .data import Chips, split_ids
-from .files import round_files
+from .analysis import collect, one_setting, t_interval
+from .data import Chips
 from .learner import confidence_bins
+from .record import check_against_data, read_record, split_of
 
 # %% ../nbs/93_composition.ipynb #f32cfc5c
 @dataclass
@@ -30,18 +30,15 @@ class Picks:
     pools: dict  # run to sorted ids of the rows that could be bought at the start
     chips: Chips  # the data
 
-def _pool(run, chips):
-    p = _read(Path(run)/"params.yaml")
-    flags = [f.strip() for f in p["exclude_flags"].split(",") if f.strip()]
-    parts = split_ids(chips, p["initial"], p["validation"], p["holdout"], p["seed"], p["stratified"], flags)
+def _pool(record, chips):
+    "Sorted ids of all rows that a run could query."
+    parts = split_of(record.params, chips)
     return np.union1d(parts["initial"], parts["pool"])
 
-def _queries(run, rounds):
-    file = Path(run)/"queries.parquet"
-    try: found = pd.read_parquet(file)
-    except Exception as e: raise ValueError(f"{file}: cannot be read ({type(e).__name__}); resume the run, which makes it anew") from None
-    if set(found["round"]) != set(rounds): raise ValueError(f"{file}: does not hold the rounds of the run; resume the run, which makes it anew")
-    return found
+def _queries(record):
+    "A row for each label of a run."
+    rows = [(r["round"], *row) for r in record.rounds for row in zip(r["queried"], r["answers"], r["scores"])]
+    return pd.DataFrame(rows, columns=["round", "id", "label", "score"]).astype(dict(score=float))
 
 # %% ../nbs/93_composition.ipynb #c93a56ae
 def read_picks(
@@ -50,19 +47,16 @@ def read_picks(
     unfinished: bool = False,  # take runs that have not come to their end as well
 ) -> Picks:  # of all active-learning runs
     "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a damaged file."
-    rows = collect(folder, unfinished).query("strategy != 'supervised'")
-    runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first().assign(rounds=rows.groupby("run")["round"].unique())
+    rows = collect(folder, unfinished, data=data or "").query("strategy != 'supervised'")
+    runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first()
     if runs.empty: raise ValueError(f"{folder}: no active-learning run below this folder")
     if runs.fingerprint.nunique() > 1: raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; move all but those of one elsewhere")
-    chips = Chips(data or _read(Path(runs.index[0])/"environment.json")["data"]["file"])
-    if chips.fingerprint != runs.fingerprint.iloc[0]: raise ValueError(f"data: {chips.path} is not the data of the runs in {folder}; its fingerprint differs")
-    about = [dict(strategy=r.strategy, seed=r.seed, setting=r.setting, run=run) for run, r in runs.iterrows()]
-    picks = pd.concat([_queries(a["run"], rounds).assign(**a) for a, rounds in zip(about, runs.rounds)], ignore_index=True)
-    found = Picks(picks[["strategy", "seed", "setting", "round", "id", "label", "score", "run"]], {run: _pool(run, chips) for run in runs.index}, chips)
-    for run, g in picks.groupby("run"):
-        if len(np.setdiff1d(g.id, found.pools[run])) or (chips.labels[g.id] != g.label).any():
-            raise ValueError(f"{run}: bought rows that its split of {chips.path} does not hold")
-    return found
+    records = {run: read_record(run) for run in runs.index}
+    chips = Chips(data or records[runs.index[0]].environment["data"]["file"])
+    for record in records.values(): check_against_data(record, chips)
+    queries = [_queries(records[run]).assign(strategy=r.strategy, seed=r.seed, setting=r.setting, run=run) for run, r in runs.iterrows()]
+    table = pd.concat(queries, ignore_index=True)[["strategy", "seed", "setting", "round", "id", "label", "score", "run"]]
+    return Picks(table, {run: _pool(record, chips) for run, record in records.items()}, chips)
 
 # %% ../nbs/93_composition.ipynb #7ca3fd08
 def shares(
@@ -185,8 +179,8 @@ def mean_overlap(
 def read_rounds(
     run,  # a run's folder
 ) -> list:  # its rounds' records, in order
-    "All that the record of a run holds; raises `ValueError` for a damaged file."
-    return [_read(file) for file in round_files(run)]
+    "All that the record of a run holds; raises `RecordError` for a damaged or changed file."
+    return read_record(run).rounds
 
 def descriptions(
     table: pd.DataFrame,  # from `analysis.collect`
