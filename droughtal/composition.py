@@ -46,7 +46,7 @@ def read_picks(
     data=None,  # the HDF5 file; None for where the runs found it
     unfinished: bool = False,  # take runs that have not come to their end as well
 ) -> Picks:  # of all active-learning runs
-    "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a damaged file."
+    "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a wrong record."
     rows = collect(folder, unfinished, data=data or "").query("strategy != 'supervised'")
     runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first()
     if runs.empty: raise ValueError(f"{folder}: no active-learning run below this folder")
