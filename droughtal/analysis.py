@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 from scipy import stats
 
-from .config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS
+from .config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError
 from .files import round_files
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
@@ -198,11 +198,11 @@ def options_as_strategies(
 _CONDITION = re.compile(r"\s*(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,'\"]*?)\s*(?:,|$)")
 
 def _conditions(where):
-    "Names and values of a text such as `initial=100,query=20`; raises `ValueError` if it is none."
+    "Names and values of a text such as `initial=100,query=20`; raises `ParameterError` if it is none."
     found, at = {}, 0
     while at < len(where):
         m = _CONDITION.match(where, at)
-        if not m: raise ValueError(f"where: write NAME=VALUE, separated by commas, got {where!r}")
+        if not m: raise ParameterError(f"where: write NAME=VALUE, separated by commas, got {where!r}")
         found[m[1]], at = m[2].strip("'\""), m.end()
     return found
 
@@ -218,14 +218,14 @@ def choose_runs(
     table: pd.DataFrame,  # from `collect`
     where: str = "",  # conditions such as "initial=100" or "initial=100,query=20", all of which must hold; empty for all runs
 ) -> pd.DataFrame:  # the rows of these runs
-    "Choose runs by their parameters, strategy, seed or fingerprint; raises `ValueError` for an unknown name or if no run is left."
+    "Choose runs by their parameters, strategy, seed or fingerprint; raises `ParameterError` for an unknown name or if no run is left."
     shared = table.attrs.get("shared", {})
     for name, wanted in _conditions(where).items():
         if name not in table and name not in shared:
-            raise ValueError(f"where: {name!r} is no parameter of these runs; those that vary are {', '.join(varying_parameters(table)) or 'none'}")
+            raise ParameterError(f"where: {name!r} is no parameter of these runs; those that vary are {', '.join(varying_parameters(table)) or 'none'}")
         values = table[name] if name in table else pd.Series(shared[name], table.index)
         kept = values.map(lambda v: _same(name, v, wanted)).astype(bool)
-        if not kept.any(): raise ValueError(f"where: no run with {name}={wanted}; there are {', '.join(dict.fromkeys(map(str, values)))}")
+        if not kept.any(): raise ParameterError(f"where: no run with {name}={wanted}; there are {', '.join(dict.fromkeys(map(str, values)))}")
         table = table[kept]
     return table
 
@@ -235,7 +235,7 @@ def varying_parameters(
     "Parameters in which the settings of a table differ."
     found = {}
     for setting in table.setting.unique():
-        for name, value in _conditions(setting).items(): found.setdefault(name, {})[value] = None
+        for m in _CONDITION.finditer(setting): found.setdefault(m[1], {})[m[2]] = None
     return {name: list(values) for name, values in found.items()}
 
 def where_text(
@@ -278,11 +278,8 @@ def _check_twice(rows):
     raise ValueError(f"table: {r.strategy}, seed {r.seed} has two values at {r.labels} labels{of}; leave out one of them")
 
 # %% ../nbs/90_analysis.ipynb #f856aaed
-def metric_rows(
-    table: pd.DataFrame,  # from `collect`
-    metric: str = "accuracy",  # metric
-) -> pd.DataFrame:  # the metric's rows, with a column `setting`
-    "Rows of a metric; raises `ValueError` for an unknown metric, a round without a finite value, or a run that comes twice."
+def _finite_rows(table, metric):
+    "Rows of a metric, each with a finite value, one for each round; raises `ValueError` otherwise."
     table = table if "setting" in table else table.assign(setting="")
     rows = table[table.metric == metric]
     if rows.empty: raise ValueError(f"metric: {metric!r} is not one of {', '.join(sorted(table.metric.unique()))}")
@@ -292,6 +289,14 @@ def metric_rows(
         value = f" ({bad.value.iloc[0]})" if what == "not finite" else ""
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise ValueError(f"metric: {metric} is {what}{value} in {_place(bad.iloc[0])}{more}; choose another metric, or leave out the run")
+    return rows
+
+def metric_rows(
+    table: pd.DataFrame,  # from `collect`
+    metric: str = "accuracy",  # metric
+) -> pd.DataFrame:  # the metric's rows, with a column `setting`
+    "Rows of a metric; raises `ValueError` for an unknown metric, a round without a finite value, or a run that comes twice."
+    rows = _finite_rows(table, metric)
     _check_twice(rows)
     return rows
 
@@ -334,10 +339,11 @@ def budget_note(
 # %% ../nbs/90_analysis.ipynb #13f77e5d
 def shared_budget(
     table: pd.DataFrame,  # from `collect`, of one setting
-    metric: str = "accuracy",  # metric that is compared
-) -> pd.DataFrame:  # its rows, of all metrics, up to the last label count that all runs share
+) -> pd.DataFrame:  # its rows up to the last label count that all runs share
     "Leave out the rounds after the last shared label count; raises `ValueError` if the runs share none."
-    return table[table.labels <= shared_curves(curves_by_run(one_setting(table), metric)).columns[-1]]
+    rounds = one_setting(table if "setting" in table else table.assign(setting="")).drop_duplicates(_RUN + ["labels"])
+    counts = rounds.assign(value=1.).pivot(index=_RUN, columns="labels", values="value")
+    return table[table.labels <= shared_curves(counts).columns[-1]]
 
 # %% ../nbs/90_analysis.ipynb #8f4b18ef
 def t_interval(

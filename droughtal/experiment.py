@@ -6,7 +6,7 @@
 __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'LOCK_SECONDS', 'FREE_TO_CHANGE', 'COSTS', 'truth_file', 'find_data', 'Oracle',
            'environment', 'RunFolder', 'free_folder', 'pick_device', 'prepare_data', 'make_classifier', 'set_threads',
            'Run', 'Experiment', 'simclr_body', 'planned_labels', 'run_experiment', 'result_of', 'run_supervised',
-           'load_classifier']
+           'open_data', 'load_classifier']
 
 # %% ../nbs/80_experiment.ipynb #744d07b4
 import json
@@ -613,15 +613,32 @@ def run_supervised(
     return run.folder.path
 
 # %% ../nbs/80_experiment.ipynb #4e08e414
+def open_data(
+    run,  # a run's folder
+    data=None,  # HDF5 file or built-in name of the run's data; None for where the run found them
+    bands=(),  # names of bands; empty for all
+) -> Chips:  # the data
+    "Open the data of a run; raises `ParameterError` for a file that is not there or holds other data."
+    run, where = Path(run), "; if it has moved, give its path as data, on the command line by --data"
+    about = read_json(run/"environment.json", {}).get("data", {})
+    named = str(data or next((f for f in [about.get("file")] if f and Path(f).is_file()), _params_of(run)["data"]))
+    if named not in BUILT_IN and not Path(named).is_file(): raise ParameterError(f"data: no file {named}{where * (not data)}")
+    try: chips = Chips(find_data(named), list(bands))
+    except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
+    wanted = about.get("fingerprint", chips.fingerprint)
+    if chips.fingerprint == wanted: return chips
+    raise ParameterError(f"data: {chips.path} is not the data of the runs in {run.parent}: its fingerprint is {chips.fingerprint[:16]}, that of {run.name} is {wanted[:16]}{where}")
+
 def load_classifier(
     run,  # a run's folder
+    data=None,  # HDF5 file or built-in name of the run's data; None for where the run found them
 ) -> ChipClassifier:  # with the weights after the last round
-    "Load the model of a run; raises `ParameterError` if the folder holds no finished round."
+    "Load the model of a run; raises `ParameterError` if the folder holds no finished round, or for other data."
     run = Path(run)
     checkpoints = [c for r in round_files(run) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
     params = _params_of(run)
     kind = ExperimentConfig if "strategy" in params else TrainingConfig
     config = kind(**params | dict(pretrained="none"))
-    classifier = make_classifier(config, Chips(find_data(config.data), _names(config.bands)))
+    classifier = make_classifier(config, open_data(run, data, _names(config.bands)))
     return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1)

@@ -302,6 +302,7 @@ def plot_run(
     run = Path(run)
     rounds, env = pd.read_parquet(run/"rounds.parquet"), json.loads((run/"environment.json").read_text())
     params = yaml.safe_load((run/"params.yaml").read_text())
+    if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all(): raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
     n, name = params["holdout"] or env["data"]["val"], params.get("strategy", "supervised")
     ax = _axes(None, .7 * FULL, 2.5)
     ax.plot(rounds.labels, rounds[metric], lw=1.3, ms=4, **strategy_style(name, line=True))
