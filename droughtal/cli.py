@@ -210,20 +210,25 @@ def sweep_status(
     if as_json: print(sweep.sweep_status(out).reset_index().to_json(orient="records", indent=1))
     else: sweep.show_status(out, watch)
 
-def _write_table(folder, file):
-    from droughtal.analysis import collect
+def _write_table(folder, file, where="", unfinished=False):
+    from droughtal.analysis import choose_runs, collect
     from droughtal.files import write_whole
-    table = collect(folder)
+    table = choose_runs(collect(folder, unfinished), where)
     if file.suffix not in (".parquet", ".csv"): raise ParameterError(f"out: {file} should end in .parquet or .csv")
     return write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False))
+
+_Where = Annotated[str, typer.Option(metavar="NAME=VALUE[,NAME=VALUE]", help="Only runs with these values of parameters, such as initial=100; empty for all.")]
+_Unfinished = Annotated[bool, typer.Option("--unfinished", help="Take runs that have not come to their end as well.")]
 
 @app.command("collect", short_help="Gather the runs below a folder into one table.")
 def collect_runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of runs, at any depth.")],
     out: Annotated[Optional[Path], typer.Option(help="File to write, .parquet or .csv [default: DIR/results.parquet].")] = None,
+    where: _Where = "",
+    unfinished: _Unfinished = False,
 ):
     "Gather all finished runs below a folder into one table: strategy, seed, parameters that vary, labels, metric, value."
-    print(_write_table(folder, out or folder/"results.parquet"))
+    print(_write_table(folder, out or folder/"results.parquet", where, unfinished))
 
 # %% ../nbs/99_cli.ipynb #7258024c
 _Manuscript = Annotated[Path, typer.Option("--paper", metavar="FILE.qmd", help="The manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made.")]
@@ -238,10 +243,13 @@ def report(
     baseline: Annotated[str, typer.Option(help="Strategy that others are compared with.")] = "random",
     margin: Annotated[float, typer.Option(min=1e-9, help="Largest difference that does not matter, in the metric's unit.")] = .01,
     data: Annotated[str, typer.Option(metavar="FILE.h5", help="The runs' data, if the file has moved.")] = "",
+    where: _Where = "",
+    unfinished: _Unfinished = False,
 ):
     "Make every figure, table and number of a write-up from a sweep's folder, then the paper as HTML and PDF."
     from droughtal.paper import make_report
-    made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), name=name, metric=metric, baseline=baseline, margin=margin, data=data)
+    choice = dict(name=name, metric=metric, baseline=baseline, margin=margin, data=data, where=where, unfinished=unfinished)
+    made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), **choice)
     for file in made.values(): print(file)
 
 @app.command("paper", short_help="Set the paper from figures and numbers that are there.")

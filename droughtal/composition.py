@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .analysis import collect, one_setting, t_interval
+from .analysis import _finite_rows, collect, one_setting, t_interval
 from .data import Chips
+from .experiment import find_data, open_data
 from .learner import confidence_bins
 from .record import check_against_data, read_record, split_of
 
@@ -43,16 +44,17 @@ def _queries(record):
 # %% ../nbs/93_composition.ipynb #c93a56ae
 def read_picks(
     folder,  # a folder of run folders
-    data=None,  # the HDF5 file; None for where the runs found it
+    data=None,  # HDF5 file or built-in name of the runs' data; None for where the runs found them
     unfinished: bool = False,  # take runs that have not come to their end as well
-) -> Picks:  # of all active-learning runs
+    runs=None,  # folders of the runs to read; None for all below the folder
+) -> Picks:  # of all these active-learning runs
     "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a wrong record."
-    rows = collect(folder, unfinished, data=data or "").query("strategy != 'supervised'")
+    rows = collect(folder, unfinished, data=find_data(data) if data else "").query("strategy != 'supervised'")
+    if runs is not None: rows = rows[rows.run.isin(set(map(str, runs)))]
     runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first()
     if runs.empty: raise ValueError(f"{folder}: no active-learning run below this folder")
-    if runs.fingerprint.nunique() > 1: raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; move all but those of one elsewhere")
-    records = {run: read_record(run) for run in runs.index}
-    chips = Chips(data or records[runs.index[0]].environment["data"]["file"])
+    if runs.fingerprint.nunique() > 1: raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; name those of one by runs, or move the others elsewhere")
+    records, chips = {run: read_record(run) for run in runs.index}, open_data(runs.index[0], data)
     for record in records.values(): check_against_data(record, chips)
     queries = [_queries(records[run]).assign(strategy=r.strategy, seed=r.seed, setting=r.setting, run=run) for run, r in runs.iterrows()]
     table = pd.concat(queries, ignore_index=True)[["strategy", "seed", "setting", "round", "id", "label", "score", "run"]]
@@ -118,7 +120,7 @@ def error_size(
     "How often and how far the model errs, by run and round; raises `ValueError` if a metric is missing."
     if missing := {"accuracy", "mae"} - set(table.metric): raise ValueError(f"table: lacks {', '.join(sorted(missing))}")
     keys = ["strategy", "seed", "setting", "round", "labels"]
-    wide = table[table.metric.isin(["accuracy", "mae"])].pivot(index=keys, columns="metric", values="value").reset_index()
+    wide = pd.concat([_finite_rows(table, m) for m in ("accuracy", "mae")]).pivot(index=keys, columns="metric", values="value").reset_index()
     wrong = 1 - wide.accuracy
     return wide[keys].assign(wrong=wrong, mae=wide.mae, size=(wide.mae / wrong).where(wrong > 1e-12))
 
@@ -185,10 +187,12 @@ def read_rounds(
 def descriptions(
     table: pd.DataFrame,  # from `analysis.collect`
 ) -> pd.DataFrame:  # columns strategy, seed, setting, round, doubt (0 to 1), pool_doubt, novelty (distance to the labelled rows over that of the pool's rows)
-    "How doubtful and how new each query was; raises `ValueError` if no run noted it."
+    "How doubtful and how new each query was, in the rounds of the table; raises `ValueError` if no run noted it."
     runs, rows = table.groupby("run")[["strategy", "seed", "setting"]].first(), []
+    rounds = table.groupby("run")["round"].agg(set)
     for run, about in runs.iterrows():
         for r in read_rounds(run):
+            if r["round"] not in rounds[run]: continue
             if d := r.get("described"): rows.append((*about, r["round"], d["queried_doubt"], d["pool_doubt"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
     if not rows: raise ValueError("table: no run described its queries; run with describe=200")
     return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_doubt", "novelty"])

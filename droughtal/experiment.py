@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'truth_file', 'find_data', 'Oracle', 'environment', 'free_folder', 'pick_device',
            'prepare_data', 'make_classifier', 'set_threads', 'Run', 'Experiment', 'simclr_body', 'planned_labels',
-           'run_experiment', 'run_supervised', 'load_classifier']
+           'run_experiment', 'run_supervised', 'open_data', 'load_classifier']
 
 # %% ../nbs/80_experiment.ipynb #744d07b4
 import json
@@ -562,15 +562,31 @@ def run_supervised(
     return run.folder.path
 
 # %% ../nbs/80_experiment.ipynb #4e08e414
+def open_data(
+    run,  # a run's folder
+    data=None,  # HDF5 file or built-in name of the run's data; None for where the run found them
+    bands=(),  # names of bands; empty for all
+) -> Chips:  # the data
+    "Open the data of a run; raises `ParameterError` for a file that is not there or holds other data."
+    record, where = read_record(run), "; if it has moved, give its path as data, on the command line by --data"
+    file = record.environment["data"]["file"]
+    named = str(data or (file if Path(file).is_file() else record.params["data"]))
+    if named not in BUILT_IN and not Path(named).is_file(): raise ParameterError(f"data: no file {named}{where * (not data)}")
+    try: chips = Chips(find_data(named), list(bands))
+    except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
+    if chips.fingerprint == record.fingerprint: return chips
+    raise ParameterError(f"data: {chips.path} is not the data of the runs in {record.path.parent}: its fingerprint is {chips.fingerprint[:16]}, that of {record.path.name} is {record.fingerprint[:16]}{where}")
+
 def load_classifier(
     run,  # a run's folder
+    data=None,  # HDF5 file or built-in name of the run's data; None for where the run found them
 ) -> ChipClassifier:  # with the weights after the last round
-    "Load the model of a run; raises `ParameterError` if the folder holds no finished round."
+    "Load the model of a run; raises `ParameterError` if the folder holds no finished round, or for other data."
     run = Path(run)
     checkpoints = [c for r in round_files(run) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
     params = read_record(run).params
     kind = ExperimentConfig if "strategy" in params else TrainingConfig
     config = kind(**params | dict(pretrained="none"))
-    classifier = make_classifier(config, Chips(find_data(config.data), _names(config.bands)))
+    classifier = make_classifier(config, open_data(run, data, _names(config.bands)))
     return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1)

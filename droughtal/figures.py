@@ -27,6 +27,10 @@ def _interval(ax, y, low, high, style, **kw):
     "A horizontal interval, if there is one."
     if np.isfinite([low, high]).all(): ax.plot([low, high], [y, y], color=style["color"], lw=1.1, solid_capstyle="butt", **kw)
 
+def _compared(table):
+    "The label counts that a table compares, where runs end differently; empty otherwise."
+    return getattr(table, "attrs", {}).get("budget", "")
+
 def _rows(ax, names, invert=False):
     "Names at the rows of an axis."
     ax.set_yticks(range(len(names)), names, fontsize=7); ax.set_ylim(-.7, len(names) - .3); ax.grid(False, axis="y"); ax.tick_params(axis="y", length=0)
@@ -59,7 +63,7 @@ def plot_gains(
     _rows(ax, [f"{r.strategy}  n={r.seeds}" for r in rows.itertuples()])
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(f"gain over {baseline}: {_name(metric)}" + (", less of it" if metric in LOWER_IS_BETTER else ""), fontsize=7.5)
-    _say(ax, title, _kind(tests, simulated), SCORES.get(score, f"at {score} labels"), "mean and 95 % interval over n seeds",
+    _say(ax, title, _kind(tests, simulated), SCORES.get(score, f"at {score} labels"), _compared(tests), "mean and 95 % interval over n seeds",
          f"filled: p < {alpha:g} after Holm over {_count([len(tests)], 'test')}")
     return ax.figure
 
@@ -105,7 +109,7 @@ def plot_savings(
     goal = " to ".join(dict.fromkeys(f"{g:.3f}" for g in goals))
     intervals = np.isfinite(ends[:, :2]).any(1)
     shown = "median and 95 % interval over n seeds" if intervals.any() else "median over n seeds, too few for an interval" if rows.seeds.max() < 6 else "median over n seeds"
-    _say(ax, title, _kind(savings, simulated), f"against {baseline} on the way to {_name(metric)} {goal}", shown, f"{baseline} missed it in up to {misses:.0f} of them" if misses else "",
+    _say(ax, title, _kind(savings, simulated), f"against {baseline} on the way to {_name(metric)} {goal}", _compared(savings), shown, f"{baseline} missed it in up to {misses:.0f} of them" if misses else "",
          "arrow: end not known" if np.isinf(ends[intervals]).any() or np.isinf(ends[:, 2:]).any() else "", "no line: no interval" if intervals.any() and not intervals.all() else "")
     return ax.figure
 
@@ -126,7 +130,7 @@ def plot_penalty(
     matrix: pd.DataFrame,  # from `statistics.penalty_matrix`
     metric: str = "accuracy",  # metric of the matrix, for the title
     seeds=None,  # number of seeds, for the title
-    budgets=None,  # number of budgets compared at, for the title
+    budgets=None,  # number of budgets compared at, for the title; None for what the matrix says
     settings: int = 1,  # settings counted together; cells go from 0 to this
     alpha: float = .05,  # level of each comparison, for the title
     ax=None,  # axes to draw on; None for a new figure
@@ -134,7 +138,7 @@ def plot_penalty(
     simulated=None,  # whether data are simulated; None for what the table says
 ) -> plt.Figure:  # the figure
     "Heat map of pairwise penalties, row beats column."
-    names = list(matrix.loc["mean"].sort_values(kind="stable").index)
+    names, budgets = list(matrix.loc["mean"].sort_values(kind="stable").index), budgets or matrix.attrs.get("budgets")
     values = matrix.loc[names, names].to_numpy(float, copy=True)
     np.fill_diagonal(values, np.nan)
     shown = np.vstack([values, np.full(len(names), np.nan), matrix.loc["mean", names].to_numpy(float)])
@@ -145,7 +149,7 @@ def plot_penalty(
     _matrix_ticks(ax, [*names, "", "mean"], names)
     ax.set_xlabel("… the column", fontsize=7.5); ax.set_ylabel("the row beats …", fontsize=7.5)
     _say(ax, title, _kind(matrix, simulated), f"{'share' if settings == 1 else f'sum over {settings} settings of the share'} of {f'{budgets} ' if budgets else ''}budgets at which the row is better than the column in {_name(metric)}"
-         f" (paired t-test, {100 * alpha:g} %)", _count([seeds]) if seeds else "", "mean: how often the column is beaten by another")
+         f" (paired t-test, {100 * alpha:g} %)", _compared(matrix), _count([seeds]) if seeds else "", "mean: how often the column is beaten by another")
     return ax.figure
 
 # %% ../nbs/95_figures.ipynb #fd13139f
@@ -192,7 +196,7 @@ def plot_ranks(
     ax.plot([1, 1 + min(ranks.cd, k - 1)], [2.2, 2.2], lw=1.4, color=INK, marker="|", ms=5)
     ax.text(1, 2.6, f"critical difference {ranks.cd:.2f}" + (" (wider than the axis)" if ranks.cd > k - 1 else ""), ha="left", va="bottom", fontsize=6.5, color=INK)
     ax.set(xlim=(1 - .03 * k, k + .03 * k), ylim=(top - half + .4, 4)); ax.axis("off")
-    _say(ax, title, _kind(r, simulated), f"average rank by {_name(metric)} {SCORES.get(score, f'at {score} labels')}, 1 is best", f"n = {_count([ranks.blocks], 'block')}",
+    _say(ax, title, _kind(r, simulated), f"average rank by {_name(metric)} {SCORES.get(score, f'at {score} labels')}, 1 is best", _compared(r), f"n = {_count([ranks.blocks], 'block')}",
          f"Friedman p = {ranks.p:.2g}", f"bars join what Nemenyi's test does not tell apart ({100 * alpha:g} %)" if ranks.groups else "all differ")
     return ax.figure
 
@@ -256,7 +260,7 @@ def plot_pareto(
     axes = [_axes(ax, .75 * FULL, 3.4)] if len(panels) == 1 else list(plt.subplots(1, 2, figsize=(FULL, 3.5), sharey=True)[1])
     fronts = [_cost_panel(a, costs, column, label, metric) for a, (column, label) in zip(axes, panels)]
     axes[0].set_ylabel(f"{_name(metric)}, mean over the budget", fontsize=7.5)
-    _say(axes[0].figure if len(axes) > 1 else axes[0], title, _kind(costs, simulated), f"means and 95 % intervals over {_count(costs.seeds)}", "bold, on the line: no other mean is cheaper and better")
+    _say(axes[0].figure if len(axes) > 1 else axes[0], title, _kind(costs, simulated), _compared(costs), f"means and 95 % intervals over {_count(costs.seeds)}", "bold, on the line: no other mean is cheaper and better")
     for a, (column, _), front in zip(axes, panels, fronts): _place(a, costs[column].to_numpy(), costs.accuracy.to_numpy(), list(costs.strategy), front)
     return axes[0].figure
 

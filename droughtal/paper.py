@@ -11,16 +11,18 @@ import re
 import shutil
 import subprocess
 import tempfile
+import warnings
 from itertools import count
 from pathlib import Path
 
 import yaml
 
-from .analysis import find_runs
+from .analysis import choose_runs, collect, curves_by_run, find_runs, options_as_strategies, shared_curves
 from .config import ParameterError
-from .files import read_json, read_yaml, write_whole
+from .experiment import find_data, open_data
+from .files import read_json, write_whole
 from .launch import execute
-from .report import write_results
+from .report import check_one, write_results
 
 # %% ../nbs/97_paper.ipynb #cdd6d963
 class PaperError(ValueError):
@@ -162,12 +164,27 @@ def _typeset(source, folder, stem):
     finally: part.unlink()
 
 # %% ../nbs/97_paper.ipynb #bc9850c0
-def _check_runs(sweep, baseline):
+def _runs(sweep, where, unfinished):
+    "The table of the active-learning runs that are compared; its warnings are the notebook's."
+    if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = choose_runs(options_as_strategies(collect(sweep, unfinished)), where)
+    return table[table.strategy != "supervised"]
+
+def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", unfinished=False, **_):
     "Refuse a sweep in which there is nothing to compare, before any work."
-    strategies = sorted({read_yaml(run/"params.yaml").get("strategy", "supervised") for run in find_runs(sweep)} - {"supervised"})
-    if not strategies: raise ParameterError(f"report: no run with a finished round below {sweep}")
-    if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
-    if baseline not in strategies: raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
+    try:
+        table = _runs(sweep, where, unfinished)
+        strategies = sorted(table.strategy.unique())
+        if not strategies: raise ParameterError(f"report: no active-learning run below {sweep}")
+        if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
+        if baseline not in strategies: raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
+        check_one(table)
+        shared_curves(curves_by_run(table, metric))
+        open_data(table.run.iloc[0], data or None)
+    except ParameterError: raise
+    except ValueError as e: raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
 
 def _put(drawn, figures):
     "Bring finished folders of figures to their place, each as a whole."
@@ -183,11 +200,12 @@ def make_report(
     figures="paper/figures",  # folder for figures, tables and numbers, a folder for each data set
     manuscript="paper/paper.qmd",  # the manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made
     say=print,  # function that tells progress
-    **parameters,  # of the notebook: name, metric, baseline, margin, data
+    **parameters,  # of the notebook: name, metric, baseline, margin, data, where, unfinished
 ) -> dict:  # "notebook" to the executed notebook, and "html" and "pdf" of the paper if there is one
-    "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies to compare, and `NotebookError`. Until all is drawn the old figures stay."
+    "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies that can be compared, and `NotebookError`. Until all is drawn the old figures stay."
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
-    _check_runs(sweep, parameters.get("baseline", "random"))
+    _check_runs(sweep, **parameters)
+    if parameters.get("data"): parameters["data"] = str(find_data(parameters["data"]).resolve())
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)
     say(f"reading the runs in {sweep}, drawing into {figures}")

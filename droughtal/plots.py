@@ -13,6 +13,7 @@ import html
 import io
 import json
 import re
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -29,7 +30,7 @@ from PIL import Image as PILImage
 from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
-from .analysis import aubc, learning_curves
+from .analysis import aubc, curves_by_run, learning_curves, shared_curves, usable_metrics
 from .files import write_whole
 from .statistics import LOWER_IS_BETTER, _sign
 
@@ -154,8 +155,9 @@ def _spread(positions, gap, low=-np.inf, high=np.inf):
     return out
 
 def _best(curves, metric):
-    "Strategies by the area under their mean curves, over the budgets that all have, best first."
-    shared = curves.pivot(index="labels", columns="strategy", values="mean").dropna()
+    "Strategies by the area under their mean curves, over the label counts that all seeds of all strategies have, best first."
+    whole = curves[curves.seeds == curves.groupby("strategy").seeds.transform("max")]
+    shared = whole.pivot(index="labels", columns="strategy", values="mean").dropna()
     if shared.empty: return sorted(curves.strategy.unique())
     return list((_sign(metric) * shared.apply(lambda c: aubc(c.index, c))).sort_values(ascending=False, kind="stable").index)
 
@@ -197,6 +199,13 @@ def _choose(table, curves, metric, strategies, highlight, baseline):
     best = [s for s in _best(curves[curves.strategy.isin(drawn)], metric) if s != baseline]
     return drawn, ([baseline] if baseline in drawn else []) + best[:MOST - (baseline in drawn)]
 
+def _compared(table, metric):
+    "The label counts at which runs can be compared, where these are not all; empty otherwise."
+    curves = curves_by_run(table, metric)
+    try: shared = shared_curves(curves).columns
+    except ValueError: return "the runs share no number of labels"
+    return "" if len(shared) == curves.shape[1] else f"all runs: {shared[0]:,} to {shared[-1]:,} labels"
+
 def _seeds(curves): return f"mean and 95 % interval over {_count(curves.seeds)}" if curves.seeds.max() > 1 else "1 seed, no interval"
 
 # %% ../nbs/92_plots.ipynb #e8d53ada
@@ -221,7 +230,7 @@ def plot_curves(
     _budget(ax, curves.labels, log)
     _label_ends(ax, [(s, by[s].labels.iloc[-1], by[s]["mean"].iloc[-1]) for s in coloured])
     ax.set_xlabel("labels bought (validation included)", fontsize=7.5); ax.set_ylabel(_name(metric), fontsize=7.5)
-    _say(ax, title, _kind(table), _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
+    _say(ax, title, _kind(table), _seeds(curves), _compared(table, metric), "less is better" if metric in LOWER_IS_BETTER else "",
          f"{len(grey)} other{'s' * (len(grey) > 1)} in grey, without intervals" if grey else "")
     return ax.figure
 
@@ -251,7 +260,7 @@ def plot_curve_grid(
         _budget(ax, curves.labels, log)
     _finish_grid(fig, axes, len(names))
     fig.supxlabel("labels bought (validation included)", fontsize=7.5); fig.supylabel(_name(metric), fontsize=7.5)
-    _say(fig, title, _kind(table), _seeds(curves), "less is better" if metric in LOWER_IS_BETTER else "",
+    _say(fig, title, _kind(table), _seeds(curves), _compared(table, metric), "less is better" if metric in LOWER_IS_BETTER else "",
          f"black: {baseline}" if baseline in by else "", "faint: all others")
     return fig
 
@@ -293,6 +302,7 @@ def plot_run(
     run = Path(run)
     rounds, env = pd.read_parquet(run/"rounds.parquet"), json.loads((run/"environment.json").read_text())
     params = yaml.safe_load((run/"params.yaml").read_text())
+    if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all(): raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
     n, name = params["holdout"] or env["data"]["val"], params.get("strategy", "supervised")
     ax = _axes(None, .7 * FULL, 2.5)
     ax.plot(rounds.labels, rounds[metric], lw=1.3, ms=4, **strategy_style(name, line=True))
@@ -490,18 +500,21 @@ def _points(curves):
 def curves_html(
     table: pd.DataFrame,  # from `analysis.collect`, of one setting
     file,  # HTML file to write
-    metric=None,  # a metric or several; None for all that the table has
+    metric=None,  # a metric or several; None for all that every round has
     title: str = "Learning curves",  # heading of the page
     baseline: str = "random",  # strategy that is in colour at first, if it was run
 ) -> Path:  # the file
-    "Write learning curves as one interactive HTML file that needs no network; raises `ValueError` for an unknown metric or several settings."
-    metrics = [metric] if isinstance(metric, str) else list(metric) if metric else sorted(table.metric.unique(), key=lambda m: (m != "accuracy", m))
+    "Write learning curves as one interactive HTML file that needs no network; raises `ValueError` for an unknown metric or several settings, and warns of metrics that some rounds lack."
+    everything = sorted(table.metric.unique(), key=lambda m: (m != "accuracy", m))
+    metrics = [metric] if isinstance(metric, str) else list(metric) if metric else [m for m in everything if m in usable_metrics(table)] or everything
+    if not metric and len(metrics) < len(everything):
+        warnings.warn(f"metrics that are not finite in every round are left out: {', '.join(m for m in everything if m not in metrics)}", stacklevel=2)
     curves = {m: learning_curves(table, m) for m in metrics}
     first = curves[metrics[0]]
     coloured = _choose(table, first, metrics[0], None, None, baseline)[1]
     order = coloured + [s for s in dict.fromkeys(n for c in curves.values() for n in c.strategy) if s not in coloured]
     data = dict(curves={m: _points(c) for m, c in curves.items()}, names={m: _name(m) + (", less is better" if m in LOWER_IS_BETTER else "") for m in metrics},
                 order=order, highlight=coloured, looks={s: strategy_style(s, line=True) for s in order}, digits=4, simulated=_is_simulated(table))
-    said = " · ".join(t for t in (_kind(table), _seeds(pd.concat(curves.values()))) if t)
+    said = " · ".join(t for t in (_kind(table), _seeds(pd.concat(curves.values())), _compared(table, metrics[0])) if t)
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return write_whole(file, _BODY % dict(title=html.escape(title or "Learning curves"), css=_CSS, note=html.escape(said), data=text, script=_SCRIPT))

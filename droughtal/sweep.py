@@ -28,7 +28,7 @@ from unittest import mock
 import pandas as pd
 import yaml
 
-from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, make_config, changed_parameters
+from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError, make_config, changed_parameters
 from .files import Timeout, hold, is_held, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 
@@ -112,8 +112,8 @@ def _fingerprint(data):
 
 def _setting(config, fingerprint):
     "The parameters besides strategy and seed that can change what a run finds."
-    machine = MACHINE_PARAMETERS | {"strategy", "seed", "data"}
-    return dict(data=fingerprint) | {f.name: v for f in fields(config) if f.name not in machine and (v := getattr(config, f.name)) != f.default}
+    left_out = NEUTRAL_PARAMETERS | {"strategy", "seed", "data"}
+    return dict(data=fingerprint) | {f.name: v for f in fields(config) if f.name not in left_out and (v := getattr(config, f.name)) != f.default}
 
 def run_name(
     config: ExperimentConfig,  # the run's parameters
@@ -139,7 +139,7 @@ def plan(
         except ParameterError as e: raise ParameterError(f"{e} (in the run with {', '.join(f'{k}={v}' for k, v in given.items() if len(axes[k]) > 1) or 'these parameters'})") from None
         if config.data not in prints: prints[config.data] = _fingerprint(config.data)
         name = run_name(config, prints[config.data])
-        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads or device, are varied")
+        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads, device or repeats, are varied")
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
@@ -148,21 +148,26 @@ NOTEBOOK = "active_learning"  # what a sweep runs
 
 def run_state(
     folder,  # a run's folder
+    repeats: int = 0,  # trainings on the last labels that a finished run must have
 ) -> dict:  # state, round, rounds, labels, seconds, error
     "Look how a run is doing, without disturbing it."
-    try: return _look(Path(folder))
+    try: return _look(Path(folder), repeats)
     except (ValueError, AttributeError, TypeError, KeyError):
-        error = f"{folder}: status.json or launch.json is damaged; delete the damaged file to go on"
+        error = f"{folder}: status.json, launch.json or repeats.json is damaged; delete the damaged file to go on"
     except OSError as e: error = f"{folder}: cannot be read ({e.strerror})"
     return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
 
-def _look(folder):
+def _repeated(folder):
+    "How many trainings on the last labels a run has recorded."
+    return len(read_json(folder/"repeats.json", dict(metrics=[]))["metrics"])
+
+def _look(folder, repeats):
     "The state of a run by its files."
     status, attempts = read_json(folder/"status.json", {}), read_json(folder/"launch.json", [])
     last = attempts[-1] if attempts else {}
     held = is_held(folder/".launch.lock") or is_held(folder/".lock")
     if held: state = "running"
-    elif status.get("phase") == "done" and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
+    elif status.get("phase") == "done" and _repeated(folder) >= repeats and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
     elif last.get("outcome") == "failed": state = "failed"
     else: state = "stopped" if status or attempts else "queued"
     phase = "report" if status.get("phase") == "done" else status.get("phase")  # rounds over, the notebook goes on
@@ -183,7 +188,7 @@ def sweep_status(
     "How all runs of a sweep are doing; raises `ParameterError` if there is no sweep in the folder."
     planned = read_json(Path(out)/"sweep.json")
     if planned is None: raise ParameterError(f"{out}: no sweep in this folder, it has no sweep.json")
-    runs = pd.DataFrame([dict(run=n, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/n) for n, p in planned["runs"].items()]).set_index("run")
+    runs = pd.DataFrame([dict(run=n, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/n, p.get("repeats", 0)) for n, p in planned["runs"].items()]).set_index("run")
     return runs.assign(**{c: runs[c].astype(object).where(runs[c].notna(), None) for c in ("phase", "error")})
 
 # %% ../nbs/86_sweep.ipynb #d13e4108
@@ -192,7 +197,7 @@ def _work(parameters, made_by, wait=120.):
     folder = Path(parameters["out"])
     if not (folder.parent/"sweep.json").is_file(): return dict(outcome="failed", error=f"the worker on {platform.node()} does not see {folder.parent}; a sweep's folder must be on a disk that all workers share", seconds=0.)
     if version("droughtal") != made_by: return dict(outcome="failed", error=f"the worker on {platform.node()} has droughtal {version('droughtal')}, the sweep was planned with {made_by}", seconds=0.)
-    if run_state(folder)["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
+    if run_state(folder, parameters["repeats"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
     try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
@@ -288,7 +293,7 @@ def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
     try: old = read_yaml(Path(config.out)/"params.yaml")
     except ValueError as e: raise ParameterError(f"out: {e}; restore it, or choose another folder") from None
-    if differs := changed_parameters(vars(config), old): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
+    if differs := changed_parameters(vars(config), old, NEUTRAL_PARAMETERS): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../nbs/86_sweep.ipynb #c21b4f08
 def _slots(client, resources):
@@ -369,7 +374,7 @@ def run_sweep(
     except OSError as e: raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
     try:
         with hold(out/".sweep.lock"):
-            states = {n: run_state(c.out)["state"] for n, c in runs.items()}
+            states = {n: run_state(c.out, c.repeats)["state"] for n, c in runs.items()}
             for n, c in runs.items():
                 if states[n] == "done": _check_done(c)
             _write_plan(out, runs)
