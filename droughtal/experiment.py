@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
@@ -27,14 +27,13 @@ import pandas as pd
 import torch
 import yaml
 from fastcore.basics import patch
-from filelock import FileLock, Timeout
 from sklearn.base import clone
 
 from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig, changed_parameters
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .files import read_json, read_yaml, round_files, write_json, write_whole
+from .files import LockError, Timeout, hold, read_json, read_yaml, round_files, write_json, write_whole
 from .learner import compute_metrics, confidence_bins, head_logits, pool_features
 from .measure import peak_memory
 from .model import WeightsError, make_body, read_weights, write_weights
@@ -72,8 +71,10 @@ def find_data(
     cache = Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))
     dest = cache/f"{data}{_VERSIONS.get(data, '')}-{version('droughtal')}.h5"
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(dest.with_suffix(".lock")):
-        if not dest.is_file(): BUILT_IN[data](dest)
+    try:
+        with hold(dest.with_suffix(".lock"), wait=-1):
+            if not dest.is_file(): BUILT_IN[data](dest)
+    except LockError as e: raise ParameterError(f"data: cannot write to {cache} ({e.strerror}); DROUGHTAL_CACHE names another folder") from None
     return dest
 
 # %% ../nbs/80_experiment.ipynb #b4f185e3
@@ -155,7 +156,7 @@ class RunFolder:
         resume: bool = False,  # go on with the rounds that are there
     ):
         self.path, self.started = Path(path), time.time()
-        try: self.path.mkdir(parents=True, exist_ok=True); self._lock = FileLock(self.path/".lock"); self._lock.acquire(timeout=LOCK_SECONDS)
+        try: self.path.mkdir(parents=True, exist_ok=True); self._lock = ExitStack(); self._lock.enter_context(hold(self.path/".lock", LOCK_SECONDS))
         except Timeout: raise ParameterError(f"out: another process is working in {self.path}") from None
         except OSError as e: raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
         try: self._check(params, resume); write_whole(self.path/"params.yaml", yaml.safe_dump(params, sort_keys=False))
@@ -176,7 +177,7 @@ class RunFolder:
         return found
 
     def status(self, phase, round, **more): write_json(self.path/"status.json", dict(phase=phase, round=round, pid=os.getpid(), time=time.time(), started=self.started, **more))
-    def close(self): self._lock.release()
+    def close(self): self._lock.close()
 
 # %% ../nbs/80_experiment.ipynb #dcb49438
 COSTS = ("seconds", "memory")  # what a round's record says of each phase: how long it took, and how many bytes at most, beyond those taken before; null where the system does not tell
