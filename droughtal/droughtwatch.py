@@ -17,8 +17,8 @@ from typing import BinaryIO, Callable, Iterator, NamedTuple
 from urllib.parse import unquote, urlsplit
 import h5py
 import requests
-from .files import only_writer
-from .shards import BANDS, SIZE, Block, ShardError, check_regular, read_blocks
+from .files import LockError, only_writer
+from .shards import BANDS, SIZE, Block, ShardError, check_regular, is_record_start, read_blocks
 from .store import CONTROL, SPLITS, StoreError, StoreWriter, open_store, progress_bar
 
 # %% ../nbs/20_droughtwatch.ipynb #5aea532f
@@ -167,6 +167,7 @@ def download(
             _fetch_all(url, part, target, wait)
             _check_sum(part, url, sha256)
             os.replace(part, target)
+    except LockError as e: raise DownloadError(f"{target}: cannot be written: {e.strerror}") from None
     except BlockingIOError: raise DownloadError(f"{target}: another process is downloading it; wait for its end, or choose another folder") from None
     return target
 
@@ -190,9 +191,14 @@ def _split_of(
 )->str|None: # "train" or "val", None for a file that is no shard
     "The split a file belongs to, by the folder it lies in"
     *folders, file = name.split("/")
-    if not folders or folders[-1] not in SPLITS or "__MACOSX" in folders: return None
-    if not file or file.startswith(".") or file.endswith("gstmp"): return None
-    return folders[-1]
+    return folders[-1] if folders and folders[-1] in SPLITS and not _is_leftover(name) else None
+
+def _is_leftover(
+    name:str, # path of a file, with /
+)->bool: # True for a hidden or temporary file, and for a folder
+    "Whether a file is no part of the data set, whatever it holds"
+    *folders, file = name.split("/")
+    return not file or file.startswith(".") or file.endswith("gstmp") or "__MACOSX" in folders
 
 # %% ../nbs/20_droughtwatch.ipynb #62f33898
 def _shown(
@@ -200,6 +206,20 @@ def _shown(
 )->str: # of printable characters
     "A name for messages and for the store"
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
+
+# %% ../nbs/20_droughtwatch.ipynb #51785d3b
+_SPLIT_LIKE = {"train", "training", "val", "valid", "validate", "validation", "dev", "eval", "test", "testing"}
+
+def _check_elsewhere(
+    name:str, # path in the source of a file outside train/ and val/, with /
+    where:str, # the file, for messages
+    head:bytes, # its first bytes, 12 or fewer
+):
+    "Raise `ShardError` for a shard that lies neither in train/ nor in val/"
+    folder = name.split("/")[-2] if "/" in name else ""
+    if _is_leftover(name) or not (is_record_start(head) or folder.lower() in _SPLIT_LIKE): return
+    place = f"{_shown(folder)}/" if folder else "the source itself"
+    raise ShardError(where, -1, f"lies in {place}, but only shards in train/ and val/ are converted", "put it into a folder named train or val, or move it out of the source")
 
 # %% ../nbs/20_droughtwatch.ipynb #76afef5a
 _MAX_RATIO = 1032
@@ -240,9 +260,11 @@ def _check_zip(
         if place.anchor or ".." in place.parts: raise ShardError(where, -1, "would be unpacked outside of its folder", _DAMAGED)
         if _split_of(m.filename): _check_member(m, where)
         else:
-            try: archive.open(m).close()
-            except (RuntimeError, NotImplementedError): pass  # encrypted, or packed in an unusual way, and nobody's concern
+            try:
+                with archive.open(m) as stream: head = stream.read(12 if m.file_size > len(BANDS)*SIZE*SIZE else 0)
+            except (RuntimeError, NotImplementedError): head = b""  # encrypted, or packed in an unusual way
             except _BROKEN as e: raise ShardError(where, -1, f"is damaged ({e})", _DAMAGED) from None
+            _check_elsewhere(m.filename, where, head)
 
 # %% ../nbs/20_droughtwatch.ipynb #c51761a0
 @contextmanager
@@ -269,6 +291,14 @@ def _check_place(
     if not target.is_relative_to(root): raise ShardError(str(file), -1, f"is a link that leads out of the folder, to {_shown(str(target))}", "put the file itself there, or convert the folder that it lies in")
     if not target.is_file(): raise ShardError(str(file), -1, "is a folder, a pipe or a device, not a file", "put the file itself there")
 
+def _first_bytes(
+    file:Path, # in the folder
+)->bytes: # 12 bytes or fewer; none of a file that may not be read
+    "How a file begins"
+    try:
+        with open(file, "rb") as stream: return stream.read(12)
+    except OSError: return b""
+
 def _folder_shards(
     path:Path, # of the unpacked folder
 )->list[Shard]: # its shards
@@ -277,8 +307,11 @@ def _folder_shards(
     root, found = path.resolve(), []
     for p in path.rglob("*"):
         name = (root/p.relative_to(path)).as_posix()
-        if p.name in SPLITS and p.is_symlink(): raise ShardError(str(p), -1, "is a link, which is not followed", "put the folder itself there")
-        if not _split_of(name) or p.is_dir() and not p.is_symlink(): continue
+        if p.name.lower() in _SPLIT_LIKE and p.is_symlink(): raise ShardError(str(p), -1, "is a link, which is not followed", "put the folder itself there")
+        if p.is_dir() and not p.is_symlink(): continue
+        if not _split_of(name):
+            if p.is_file(): _check_elsewhere(p.relative_to(path).as_posix(), str(p), _first_bytes(p))
+            continue
         _check_place(p, root)
         found.append(Shard(_split_of(name), _shown("/".join(name.split("/")[-2:])), p.stat().st_size, opener(p)))
     return found

@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
@@ -25,14 +25,13 @@ import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
-from filelock import FileLock
 from sklearn.base import clone
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
 from .data import Chips, draw_ids, split_ids
 from .droughtwatch import convert
 from .estimator import ActiveLearner, ChipClassifier
-from .files import read_json, round_files, write_json
+from .files import LockError, hold, read_json, round_files, write_json
 from .learner import compute_metrics, confidence_bins, head_logits, pool_features
 from .measure import peak_memory
 from .model import WeightsError, make_body, read_weights
@@ -71,8 +70,10 @@ def find_data(
     cache = Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))
     dest = cache/f"{data}{_VERSIONS.get(data, '')}-{version('droughtal')}.h5"
     cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(dest.with_suffix(".lock")):
-        if not dest.is_file(): BUILT_IN[data](dest)
+    try:
+        with hold(dest.with_suffix(".lock"), wait=-1):
+            if not dest.is_file(): BUILT_IN[data](dest)
+    except LockError as e: raise ParameterError(f"data: cannot write to {cache} ({e.strerror}); DROUGHTAL_CACHE names another folder") from None
     return dest
 
 # %% ../nbs/80_experiment.ipynb #b4f185e3

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
@@ -20,10 +21,9 @@ import numpy as np
 import pandas as pd
 import yaml
 from fastcore.basics import patch
-from filelock import FileLock, Timeout
 
 from .config import MACHINE_PARAMETERS, ParameterError, changed_parameters
-from .files import as_json, read_json, read_yaml, round_files, write_json, write_whole
+from .files import Timeout, as_json, hold, read_json, read_yaml, round_files, write_json, write_whole
 
 # %% ../nbs/76_record.ipynb #1bbff74c
 COSTS = ("seconds", "memory")  # parts of a round's record that say what each phase cost; null where the system does not tell
@@ -213,8 +213,8 @@ class RunFolder:
     def _acquire(self):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.path/".lock")
-            self._lock.acquire(timeout=LOCK_SECONDS)
+            self._lock = ExitStack()
+            self._lock.enter_context(hold(self.path/".lock", LOCK_SECONDS))
         except Timeout: raise ParameterError(f"out: another process is working in {self.path}") from None
         except OSError as e: raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
 
@@ -242,7 +242,7 @@ class RunFolder:
         return list(self.record.rounds)
 
     def status(self, phase, round, **more): write_json(self.path/"status.json", dict(phase=phase, round=round, pid=os.getpid(), time=time.time(), started=self.started, **more))
-    def close(self): self._lock.release()
+    def close(self): self._lock.close()
 
 # %% ../nbs/76_record.ipynb #78e7593d
 def _tables(records):

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['BANDS', 'SIZE', 'N_CLASSES', 'BAND_BYTES', 'MAX_RECORD', 'MAX_NAME', 'example_pb2', 'MOST_WARNINGS', 'Record',
            'ShardError', 'masked_crc', 'write_frame', 'read_frame', 'make_example', 'parse_example', 'write_records',
-           'write_shard', 'Layout', 'learn_layout', 'Block', 'read_blocks', 'read_records', 'check_regular']
+           'write_shard', 'Layout', 'learn_layout', 'Block', 'is_record_start', 'read_blocks', 'read_records',
+           'check_regular']
 
 # %% ../nbs/00_shards.ipynb #df68850c
 import os, struct, sys, warnings
@@ -159,17 +160,29 @@ def _feature_fault(
     return f"{name} holds {len(getattr(features[name], found).value)} values where one is expected"
 
 # %% ../nbs/00_shards.ipynb #189df1bf
+_PIXEL_TYPES = {2: "uint16 or int16", 4: "float32 or int32", 8: "float64 or int64"}
+
+def _too_long(
+    name:str, # band name
+    n:int, # bytes of its byte string, at least twice those of an image
+)->str: # what is wrong with it
+    "Name the pixel type that a band's length suggests"
+    found, (each, rest) = f"{name} has {n:,} bytes where a {SIZE}x{SIZE} image of uint8 has {BAND_BYTES:,}", divmod(n, BAND_BYTES)
+    if rest: return found
+    return f"{found}: {each} bytes a pixel" + (f", which looks like {_PIXEL_TYPES[each]}" if each in _PIXEL_TYPES else "")
+
 def _band(
     features, # the record's feature map
     name:str, # band name
     shard:str, # name of the shard
     record:int, # number of the record
-)->bytes: # the band's byte string, 4,225 bytes or more
+)->bytes: # the band's byte string, 4,225 bytes or a few more
     "One band of a record"
     values = features[name].bytes_list.value if name in features else ()
     if len(values) != 1: raise ShardError(shard, record, _feature_fault(features, name, "bytes"), _SKIP)
     if len(values[0]) < BAND_BYTES:
         raise ShardError(shard, record, f"{name} has {len(values[0]):,} bytes, shorter than the {BAND_BYTES:,} of a {SIZE}x{SIZE} image", _SKIP)
+    if len(values[0]) >= 2*BAND_BYTES: raise ShardError(shard, record, _too_long(name, len(values[0])), f"store the bands as uint8, one byte a pixel, or {_SKIP}")
     return values[0]
 
 # %% ../nbs/00_shards.ipynb #4485acbc
@@ -204,7 +217,7 @@ def parse_example(
     record:int=0, # number of the record
     lengths:Counter|None=None, # counts the lengths of the bands' byte strings
 )->Record: # with an image of its own, no view of a shared buffer
-    "Parse one record; raises `ShardError` for bytes that do not parse, a missing, short or mistyped band, a missing or impossible label, an endless name"
+    "Parse one record; raises `ShardError` for bytes that do not parse, a missing, short, far too long or mistyped band, a missing or impossible label, an endless name"
     try: features = example_pb2.Example.FromString(data).features.feature
     except DecodeError as e: raise ShardError(shard, record, f"is no tf.train.Example ({e})", _SKIP) from None
     bands = [_band(features, name, shard, record) for name in BANDS]
@@ -238,6 +251,8 @@ def _check_chips(
     shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", None)
     if shape[1:] != (len(BANDS), SIZE, SIZE) or dtype != np.uint8:
         raise ValueError(f"images must be (n, {len(BANDS)}, {SIZE}, {SIZE}) uint8, not {shape} {dtype}")
+    for name, values in dict(images=images, labels=labels).items():
+        if np.ma.is_masked(values): raise ValueError(f"{name} must not be masked, and some values are; leave those chips out, or fill them and pass the plain array")
     labels = np.asarray(labels)
     if labels.shape != shape[:1] or labels.dtype.kind not in "iu": raise ValueError(f"labels must be ({shape[0]},) integers, not {labels.shape} {labels.dtype}")
     if len(labels) and not (0 <= labels.min() and labels.max() < N_CLASSES): raise ValueError(f"labels must lie in 0..{N_CLASSES - 1}, not {labels.min()}..{labels.max()}")
@@ -451,6 +466,33 @@ def _reporter(
     def fail(error): raise error
     return fail
 
+# %% ../nbs/00_shards.ipynb #6b3c3cee
+def is_record_start(
+    head:bytes, # 12 bytes or more
+)->bool: # True for the length of a record and its checksum
+    "Whether bytes begin a TFRecord"
+    return len(head) >= 12 and masked_crc(head[:8]) == int.from_bytes(head[8:12], "little")
+
+_MAGIC_BYTES = 512
+_UNPACK = "decompress it and convert what comes out: `tar -xf FILE` for a tar archive, else `{} FILE > NEW`"
+_FORMATS = (  # where a file's magic lies, the magic, what the file is, what to do
+    (0, b"\x1f\x8b", "gzip-compressed", _UNPACK.format("gzip -dc <")),
+    (0, b"BZh", "bzip2-compressed", _UNPACK.format("bzip2 -dc <")),
+    (0, b"\xfd7zXZ\0", "xz-compressed", _UNPACK.format("xz -dc <")),
+    (0, b"\x28\xb5\x2f\xfd", "zstd-compressed", _UNPACK.format("zstd -dc <")),
+    *((0, bytes([0x78, level]), "zlib-compressed", "decompress it with Python's zlib.decompress and convert what comes out") for level in (0x01, 0x5e, 0x9c, 0xda)),
+    (257, b"ustar", "a tar archive", "unpack it with `tar -xf FILE` and convert the folder"),
+    (0, b"PK\3\4", "a zip", "unpack it and convert the folder"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", "give the shards themselves"))
+
+def _other_format(
+    beginning:bytes, # the file's first bytes, up to 512
+    name:str, # the shard's name
+)->ShardError|None: # None for a format that is not known
+    "Name the format of a file that is no TFRecord"
+    for at, magic, what, hint in _FORMATS:
+        if beginning.startswith(magic, at): return ShardError(name, 0, f"the file is {what}, no TFRecord", hint, framing=True)
+
 # %% ../nbs/00_shards.ipynb #b2efba69
 _MOST_LAYOUTS, _MANY = 100, 1024
 
@@ -478,6 +520,7 @@ def _parse_stream(
 )->Iterator[Block]: # the good records in order
     "Take frames of a known layout together and parse the others one by one, until the end or a broken frame"
     window, layouts, learned, number, most = _Window(stream), {}, 0, 0, 1
+    beginning = window.peek(_MAGIC_BYTES)
     while True:
         left = None if size is None else size - window.used
         try:
@@ -492,7 +535,7 @@ def _parse_stream(
                 if learned < _MOST_LAYOUTS and (layout := learn_layout(data)): layouts[head], learned = layout, learned + 1
                 yield _single(record)
         except ShardError as error:
-            report(error)
+            report(error if number or not error.framing else _other_format(beginning, name) or error)
             if error.framing: return
         number += max(len(frames), 1)
         most = min(2*most, _MANY) if len(frames) == tried else max(len(frames), 1)

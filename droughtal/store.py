@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from fastcore.basics import IN_NOTEBOOK, patch
 from tqdm.auto import tqdm
-from .files import only_writer
+from .files import NO_LOCKS, LockError, only_writer
 
 # %% ../nbs/10_store.ipynb #fc986a88
 FORMAT_VERSION = 1
@@ -142,6 +142,7 @@ def _new_file(
     "An empty HDF5 file"
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    access.set_file_locking(False, True)  # `only_writer` guards it, also where the file system has no locks
     return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, _timeless(h5py.h5p.FILE_CREATE), access))
 
 def _group(
@@ -252,6 +253,7 @@ class StoreWriter:
     def _telling(self):
         "Turn what the system says against a write into an error that names the file"
         try: yield
+        except LockError as e: raise StoreError(f"{self.path}: cannot be written: {e.strerror}") from None
         except OSError as e: raise StoreError(f"{self.path}: cannot be written ({e.strerror or e}); make room or choose another place") from None
 
 # %% ../nbs/10_store.ipynb #de4816d1
@@ -380,10 +382,17 @@ def _collect(self:StoreWriter):
 _COLUMNS = ("labels", "shard", "record", "filename", "digest", "zero_band", "near_constant", "cloudy")
 
 @patch
+def _why_empty(self:StoreWriter)->str: # a hint
+    "What to look at if no sample was written"
+    if not self.skipped: return "check that the source holds records"
+    first = self.skipped[0]
+    return f"{len(self.skipped):,} left out, the first: {first['shard']}, record {first['record']}: {first['reason']}"
+
+@patch
 def _columns(self:StoreWriter)->dict: # split name to column name to array
     "All columns of all rows, duplicates marked"
     tables = {s: dict(zip(_COLUMNS, map(np.concatenate, zip(*r.columns)))) for s, r in self.splits.items() if r.columns}
-    if not len(tables.get("train", ())): raise StoreError(f"{self.path}: no row to store in train; check that the source holds records")
+    if not len(tables.get("train", ())): raise StoreError(f"{self.path}: no row to store in train; {self._why_empty()}")
     for split, table in tables.items():
         wrong = np.flatnonzero((table["labels"] < 0) | (table["labels"] >= len(self.class_names)))
         if len(wrong): raise StoreError(f"{self.path}: label {table['labels'][wrong[0]]} of {split} row {wrong[0]} is outside 0..{len(self.class_names) - 1}; correct it or name more classes")
@@ -545,6 +554,12 @@ def _attributes(self:StoreWriter,
         band_lengths=json.dumps({str(n): k for n, k in sorted(self.band_lengths.items())}), rules=json.dumps(_rules(self.bands)))
 
 # %% ../nbs/10_store.ipynb #9e1b6629
+def _masks(
+    values, # array, or list of them
+)->bool: # True if a numpy mask hides a value
+    "Whether values are masked"
+    return any(map(np.ma.is_masked, values)) if isinstance(values, (list, tuple)) else np.ma.is_masked(values)
+
 def _check_arrays(
     images, # candidate for (n, C, H, W) uint8
     labels, # candidate for (n,) ints, 0 and above
@@ -552,17 +567,44 @@ def _check_arrays(
     like:tuple|None=None, # (C, H, W) the images must have, None for any
 )->np.ndarray: # (n,) int64 labels
     "Refuse arrays that do not fit, naming the parameter"
+    for name, values in ((f"{what}images", images), (f"{what}labels", labels)):
+        if _masks(values): raise StoreError(f"{name} must not be masked, and some values are; leave those samples out, or fill them and pass the plain array")
     images, labels = np.asanyarray(images), np.asarray(labels)
     if images.dtype != np.uint8: raise StoreError(f"{what}images must be uint8, 0..255, not {images.dtype}; scale them first")
     if images.ndim != 4 or 0 in images.shape: raise StoreError(f"{what}images must be (rows, bands, height, width) with none of them 0, not {images.shape}")
     if like and images.shape[1:] != like: raise StoreError(f"{what}images must be (rows, {', '.join(map(str, like))}) as images are, not {images.shape}")
     if labels.shape != images.shape[:1]: raise StoreError(f"{what}labels must be ({len(images)},), one for each image, not {labels.shape}")
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()):
-        raise StoreError(f"{what}labels must be whole numbers, not {labels.dtype}; number the classes from 0")
+        missing = f" with {k:,} NaN or infinite" if labels.dtype.kind == "f" and (k := int((~np.isfinite(labels)).sum())) else ""
+        raise StoreError(f"{what}labels must be whole numbers, not {labels.dtype}{missing}; " + ("leave those samples out" if missing else "number the classes from 0"))
     if labels.min() < 0: raise StoreError(f"{what}labels must be 0 or above, not {labels.min()}; number the classes from 0")
     return labels.astype(np.int64)
 
 # %% ../nbs/10_store.ipynb #542c6044
+def _bands_first(
+    images, # (n, C, H, W) uint8, or (n, H, W, C) for "last"
+    channels:str|None, # "first", "last", or None
+    named:int|None, # number of names for the bands, None without names
+    what:str, # "" or "val_", before the parameter's name
+): # (n, C, H, W)
+    "Images with their bands as the second axis; raises `StoreError` for images whose last axis looks like the bands"
+    if channels not in (None, "first", "last"): raise StoreError(f"channels must be 'first', 'last' or None, not {channels!r}")
+    shape = np.shape(images)
+    if channels == "first" or len(shape) != 4: return images
+    if channels == "last": return np.moveaxis(np.asanyarray(images), -1, 1)
+    c, h, w = shape[1:]
+    if named == c != w or not (w < min(c, h) or c == h != w and h > 1 or named == w != c): return images
+    raise StoreError(f"{what}images: {shape} looks like (samples, height, width, bands); pass channels='last', or channels='first' if these are {c} bands of {h}x{w} pixels")
+
+def _number_classes(
+    labels:np.ndarray, # (n,) int64, of all splits
+)->range: # 0 to the greatest label
+    "Number the classes; raises `StoreError` if one below the greatest label has no sample"
+    found = np.unique(labels)
+    gap, top = int(np.argmax(found != np.arange(len(found)))), int(found[-1])
+    if top == len(found) - 1: return range(len(found))
+    raise StoreError(f"labels: {top} would make {top + 1:,} classes, but no sample has the label {gap}; pass class_names with a name for each class, or leave out the samples without a known label")
+
 def from_arrays(
     path:str|Path, # of the HDF5 file to write
     images, # (n, C, H, W) uint8, any C, H, W; a memory map works too
@@ -570,19 +612,24 @@ def from_arrays(
     val_images=None, # (m, C, H, W) uint8, rows of val; None for no val
     val_labels=None, # (m,) ints, 0..n_classes-1
     bands=None, # C names; None: "1", "2", …
-    class_names=None, # a name for each class; None: "0", "1", … up to the greatest label
+    class_names=None, # a name for each class; None: "0", "1", … up to the greatest label, each with at least one sample
     source:str="", # where the images come from
     description:str="", # free text
     simulated:bool=False, # True if the images are simulated
+    channels:str|None=None, # "first": (n, C, H, W); "last": (n, H, W, C); None: first, but images that look like the other raise
 )->Path: # the file written
     "Write arrays as a store file; raises `StoreError` naming the parameter that does not fit"
     if (val_images is None) != (val_labels is None): raise StoreError("val_images and val_labels go together: give both or neither")
+    named = None if bands is None else len(bands)
+    images = _bands_first(images, channels, named, "")
     given = {"train": (images, _check_arrays(images, labels, ""))}
     shape = np.shape(images)[1:]
-    if val_images is not None: given["val"] = (val_images, _check_arrays(val_images, val_labels, "val_", shape))
+    if val_images is not None:
+        val_images = _bands_first(val_images, channels, named, "val_")
+        given["val"] = (val_images, _check_arrays(val_images, val_labels, "val_", shape))
     bands = [str(i + 1) for i in range(shape[0])] if bands is None else list(bands)
     if len(bands) != shape[0]: raise StoreError(f"bands must be {shape[0]} names, one for each band of the images, not {len(bands)}")
-    if class_names is None: class_names = range(1 + max(l.max() for _, l in given.values()))
+    if class_names is None: class_names = _number_classes(np.concatenate([l for _, l in given.values()]))
     capacity = {s: len(l) for s, (_, l) in given.items()}
     with StoreWriter(path, bands, shape[1:], class_names, capacity, source, description=description, simulated=simulated) as writer:
         for split, (x, y) in given.items():
@@ -759,6 +806,15 @@ def _check_heaps(
                 start = at + 16
 
 # %% ../nbs/10_store.ipynb #672c049e
+def _open_to_read(
+    path:Path, # of an HDF5 file
+)->h5py.File: # open for reading
+    "Open an HDF5 file, without a lock where the file system has none: a store file is never written in place"
+    try: return h5py.File(path, "r")
+    except OSError as e:
+        if e.errno not in NO_LOCKS: raise
+    return h5py.File(path, "r", locking=False)
+
 @contextmanager
 def open_store(
     path:str|Path, # of a store file
@@ -767,8 +823,10 @@ def open_store(
     path = Path(path)
     if not path.exists(): raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
     if not path.is_file(): raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
-    try: file = h5py.File(path, "r")
+    try: file = _open_to_read(path)
     except _STUMBLES as e:
+        if isinstance(e, BlockingIOError): raise StoreError(f"{path}: another program has this file open for writing; close it there, or set the environment variable HDF5_USE_FILE_LOCKING=FALSE to read it all the same") from None
+        if isinstance(e, PermissionError): raise StoreError(f"{path}: may not be read ({os.strerror(e.errno)}); ask for the permission to read it") from None
         if getattr(e, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM): raise StoreError(f"{path}: the system opens no more files or has no memory left ({os.strerror(e.errno)}); the file itself may be whole") from None
         if is_zipfile(path): raise StoreError(f"{path}: is a zip, not an HDF5 file; convert it first: `droughtal data convert {path} OUT.h5`") from None
         raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
