@@ -22,7 +22,7 @@ import torch
 from distributed import KilledWorker, WorkerPlugin, as_completed, get_worker
 from fastcore.basics import patch
 
-from .data import Chips
+from .data import Chips, as_ids
 from .learner import mc_probs, pool_features, run_layers
 from .store import SPLITS, StoreError, as_store_error, check_sums, open_store, progress_bar
 from .strategies.core import Strategy, as_generator, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
@@ -236,7 +236,7 @@ def query_pool(
     **options,  # options of the strategy
 ) -> tuple:  # indices into `pool` and their scores, as the strategy returns them
     "Query with the work spread over a cluster; raises `UnknownStrategy`, `ValueError` for wrong arguments, and `StoreError` naming worker and file if the data are not there."
-    strategy, X, rng, shard = _find(strategy, learner), np.asarray(pool, np.int64), as_generator(rng), _whole_blocks(shard)
+    strategy, X, rng, shard = _find(strategy, learner), as_ids(pool, "pool"), as_generator(rng), _whole_blocks(shard)
     check_options(strategy, options)
     if in_parts(strategy): return _best_of_parts(client, learner, X, strategy, n_instances, rng, shard, in_flight, progress, options)
     with spread_body(client, learner, shard, in_flight, progress): return strategy(learner, X, n_instances, rng, **options)
