@@ -7,18 +7,20 @@ __all__ = ['PoolScores', 'ChipClassifier', 'ActiveLearner']
 
 # %% ../nbs/70_estimator.ipynb #72dcf101
 from collections import OrderedDict
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from modAL.models import ActiveLearner as ModALActiveLearner
 from modAL.utils.data import retrieve_rows
 from fastcore.basics import patch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import NotFittedError
 
-from .data import Chips, class_weights, make_dls
+from .data import Chips, as_ids, class_weights, make_dls
 from .learner import head_logits, make_learner, mc_probs, pool_features, run_layers, train_model
 from .model import make_model
+from .strategies.core import whole
 
 # %% ../nbs/70_estimator.ipynb #35ab092f
 class PoolScores:
@@ -39,7 +41,7 @@ class PoolScores:
     def _entry(self, X, stages=False):
         "The cache of one set of rows, with the body's features in it."
         self._check_fitted()
-        X = np.asarray(X, np.int64)
+        X = as_ids(X, "X")
         key = X.tobytes()
         if key in self._scored and (not stages or "activations" in self._scored[key]):
             self._scored.move_to_end(key)
@@ -105,7 +107,8 @@ def mc_proba(self: PoolScores,
     n_samples=None,  # number T of dropout samples; None for the estimator's `mc_samples`
 ) -> np.ndarray:  # float32 (len(X), T, n_classes)
     "Class probabilities under T dropout samples, each sample one model for all rows."
-    T, seed = n_samples or self.mc_samples, int(np.random.SeedSequence([self.seed, self.n_fits_, 1]).generate_state(1)[0])
+    T = whole("mc_samples", self.mc_samples if n_samples is None else n_samples)
+    seed = int(np.random.SeedSequence([self.seed, self.n_fits_, 1]).generate_state(1)[0])
     return self._once(X, ("mc", T), lambda features: mc_probs(self.model_, features, T, seed).numpy())
 
 # %% ../nbs/70_estimator.ipynb #de4eba75
@@ -130,7 +133,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         monitor: str = "valid_loss",  # chooses the best epoch: "valid_loss" or "accuracy"
         warm_start: bool = False,  # continue from the last fit's weights rather than the initial ones
         mc_samples: int = 20,  # Monte-Carlo dropout samples when a caller names no number
-        seed: int = 0,  # decides everything random
+        seed: int = 0,  # decides everything random; an integer of at least 0
         device: str = "cpu",  # torch device
         progress: bool = True,  # show progress bars while scoring, where somebody watches
     ):
@@ -148,17 +151,19 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         validation=None,  # (row ids, labels) that choose the best epoch; None keeps the last epoch
         epochs=None,  # passes over the rows; None for the estimator's own
     ):  # the fitted classifier
-        "Train on labelled rows."
-        X, y = np.asarray(X, np.int64), np.asarray(y, np.int64)
-        valid_ids, valid_labels = validation if validation is not None else ((), ())
-        self.n_fits_ = getattr(self, "n_fits_", 0)
-        if not (self.warm_start and hasattr(self, "model_")): self.model_ = self._initial_model()
-        run_seed = int(np.random.SeedSequence([self.seed, self.n_fits_]).generate_state(1)[0])
+        "Train on labelled rows; raises `ValueError` before any training for samples, labels or a seed that cannot be used."
+        validation = ((), ()) if validation is None else validation
+        if len(validation) != 2: raise ValueError(f"validation: expected (ids, labels), got {len(validation)} items")
+        valid_ids, valid_labels = validation
+        n_fits = getattr(self, "n_fits_", 0)
+        run_seed = int(np.random.SeedSequence([whole("seed", self.seed, 0), n_fits]).generate_state(1)[0])
         dls = make_dls(self.chips, X, valid_ids, y, valid_labels, bs=self.batch_size, augment=self.augment, seed=run_seed, device=self.device)
-        weights = class_weights(y, self.chips.n_classes) if self.balanced else None
+        self.n_fits_ = n_fits
+        if not (self.warm_start and hasattr(self, "model_")): self.model_ = self._initial_model()
+        weights = class_weights(dls.train.labels, self.chips.n_classes) if self.balanced else None
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
-        self.training_ = train_model(learn, epochs or self.epochs, self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
+        self.training_ = train_model(learn, whole("epochs", self.epochs if epochs is None else epochs), self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
         return self._fitted(valid_ids, valid_labels, self.n_fits_ + 1)
 
     def _fitted(self, valid_ids, valid_labels, n_fits):
@@ -188,7 +193,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         X,  # row ids, 1-D array of int
     ) -> np.ndarray:  # labels, int64 (len(X),)
         "Labels that nobody has paid for: for upper references only."
-        return self.chips.labels[np.asarray(X, np.int64)]
+        return self.chips.labels[as_ids(X, "X")]
 
     def __sklearn_clone__(self): return type(self)(**self.get_params(deep=False))
 
@@ -196,11 +201,22 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 def _check_labelled(X, y):
     X, y = np.asarray(X), np.asarray(y)
     if X.ndim != 1 or X.shape != y.shape: raise ValueError(f"expected ids and labels of one length, got shapes {X.shape} and {y.shape}")
-    if not (np.issubdtype(X.dtype, np.integer) and np.issubdtype(y.dtype, np.integer)): raise ValueError("ids and labels are integers")
+    if X.size and not (np.issubdtype(X.dtype, np.integer) and np.issubdtype(y.dtype, np.integer)): raise ValueError("ids and labels are integers")
     return X.astype(np.int64), y.astype(np.int64)
 
+@contextmanager
+def _restoring(learner):
+    "Restore the labelled samples of a learner if its estimator raises `ValueError` for new ones."
+    known = learner.X_training, learner.y_training
+    try: yield
+    except ValueError:
+        learner.X_training, learner.y_training = known
+        raise
+
 class ActiveLearner(ModALActiveLearner):
-    "modAL's active learner over row ids, working on current scikit-learn."
+    "modAL's active learner over row ids, working on current scikit-learn; `clone` makes one without labelled rows."
+    def __sklearn_clone__(self): return type(self)(clone(self.estimator), self.query_strategy)
+
     def _add_training_data(self, X, y):
         X, y = _check_labelled(X, y)
         self.X_training = X if self.X_training is None else np.concatenate([self.X_training, X])
@@ -212,9 +228,10 @@ class ActiveLearner(ModALActiveLearner):
         bootstrap: bool = False,  # train on rows drawn with replacement
         **fit_kwargs,  # passed to the estimator's `fit`
     ):  # the learner
-        "Forget all labelled rows, and train on these."
-        self.X_training, self.y_training = _check_labelled(X, y)
-        return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+        "Forget all labelled rows, and train on these; after a `ValueError` the learner has the rows that it had before."
+        with _restoring(self):
+            self.X_training, self.y_training = _check_labelled(X, y)
+            return self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def teach(self,
         X,  # row ids newly labelled, 1-D array of int
@@ -223,10 +240,11 @@ class ActiveLearner(ModALActiveLearner):
         only_new: bool = False,  # train on these rows only; they are remembered all the same
         **fit_kwargs,  # passed to the estimator's `fit`
     ) -> None:
-        "Add labelled rows, and train."
-        self._add_training_data(X, y)
-        if only_new: self._fit_on_new(*_check_labelled(X, y), bootstrap=bootstrap, **fit_kwargs)
-        else: self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+        "Add labelled rows, and train; after a `ValueError` the learner has the rows that it had before."
+        with _restoring(self):
+            self._add_training_data(X, y)
+            if only_new: self._fit_on_new(*_check_labelled(X, y), bootstrap=bootstrap, **fit_kwargs)
+            else: self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def query(self,
         X_pool,  # row ids of the pool, 1-D array of int

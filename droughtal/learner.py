@@ -23,9 +23,10 @@ from functools import partial
 from sklearn import metrics as skm
 from torch import nn
 
-from .data import Chips, class_weights, make_dls
+from .data import Chips, as_ids, check_range, check_trainable, class_weights, make_dls
 from .model import ChipNet, ConsistentDropout
 from .store import progress_bar
+from .strategies.core import as_seed
 
 # %% ../nbs/60_learner.ipynb #0c486ccb
 _adam = dict(betas=(.9, .99), eps=1e-5, fused=True)
@@ -84,11 +85,11 @@ class TrainingDiverged(RuntimeError):
 # %% ../nbs/60_learner.ipynb #47ef606f
 @contextmanager
 def seeded(
-    seed: int,  # any non-negative integer
+    seed,  # integer of at least 0, numpy `Generator`, or None for fresh entropy
 ):
     "Give torch's global generator a seed inside the block (dropout, among others, draws from it), and its old state back after."
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+        torch.manual_seed(as_seed(seed))
         yield
 
 @contextmanager
@@ -127,7 +128,8 @@ def train_model(
     monitor: str = "valid_loss",  # what chooses the best epoch: "valid_loss" or "accuracy", on the validation rows
     seed: int = 0,  # decides dropout masks in training
 ) -> dict:  # "history": one dict an epoch; "best_epoch": the one restored, from 0
-    "Train and restore the best epoch (the last one if there are no validation rows); raises `TrainingDiverged`."
+    "Train and restore the best epoch (the last one if there are no validation rows); raises `TrainingDiverged`, or `ValueError` for fewer than two rows."
+    check_trainable(len(learn.dls.train.ids), learn.dls.train.bs)
     has_valid = len(learn.dls.valid.ids) > 0
     keep = KeepBest(monitor) if has_valid else None
     cbs = [keep] if has_valid else []
@@ -160,7 +162,7 @@ def pool_features(
     stages=(),  # modules of the body whose channel means are wanted too
 ) -> torch.Tensor:  # features, float32 (len(ids), f), on the CPU; with `stages` a list of these: one tensor a stage, then the features
     "Compute the body's features for rows of the data set, in one pass."
-    ids, device = np.asarray(ids, np.int64), next(model.parameters()).device
+    ids, device = as_ids(ids), next(model.parameters()).device
     out, batches = torch.empty(len(ids), model.body.n_features), range(0, len(ids), batch_size)
     with evaluating(model), ChannelMeans(stages) as means:
         for i in batches if not progress else progress_bar(batches, desc="features"):
@@ -207,7 +209,7 @@ def mc_probs(
 ) -> torch.Tensor:  # probabilities, float32 (n, T, n_classes)
     "Monte-Carlo dropout by the head alone, with masks shared by all rows; raises `ValueError` without a dropout layer."
     before, after = _split_at_dropout(model.head)
-    drops, generator = [m for m in after if isinstance(m, ConsistentDropout)], torch.Generator().manual_seed(seed)
+    drops, generator = [m for m in after if isinstance(m, ConsistentDropout)], torch.Generator().manual_seed(as_seed(seed))
     masks = [[d.draw(w, generator) for d, w in zip(drops, _widths(after))] for _ in range(n_samples)]
     out = torch.empty(len(features), n_samples, model.head[-1].out_features)
     device = next(model.parameters()).device
@@ -250,10 +252,11 @@ def compute_metrics(
     probs,  # predicted probabilities (n, K), rows sum to 1
     labels,  # true classes (n,), int in 0..K-1
 ) -> dict:  # name to float, see the table above
-    "All metrics of a set of predictions; raises `ValueError` for NaN probabilities or no rows."
-    probs, labels = np.asarray(probs, np.float64), np.asarray(labels)
+    "All metrics of a set of predictions; raises `ValueError` for NaN probabilities, no rows, or labels that are no classes."
+    probs, labels = np.asarray(probs, np.float64), as_ids(labels, "labels")
     if len(labels) == 0: raise ValueError("metrics: no rows to evaluate")
     if not np.isfinite(probs).all(): raise ValueError("metrics: the probabilities contain NaN or infinity; the model broke down in training, lower lr")
+    check_range(labels, probs.shape[1], "labels")
     predicted, classes = probs.argmax(1), np.arange(probs.shape[1])
     present = np.unique(labels)
     recalls = skm.recall_score(labels, predicted, labels=classes, average=None, zero_division=np.nan)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .files import write_whole
+from .strategies.core import as_seed
 
 # %% ../nbs/50_model.ipynb #4df6ef9d
 def _models_of_torchvision():
@@ -215,7 +216,7 @@ def make_model(
 ) -> ChipNet:  # raw chips to logits, channels-last
     "Make the network of an experiment."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(as_seed(seed))
         body = make_body(arch, bands, pretrained, extra)
         head = make_head(body.n_features, n_classes, dropout)
     return ChipNet(Prepare(mean, std, crop, size), body, head).to(memory_format=torch.channels_last)

@@ -21,6 +21,7 @@ from .data import Chips, random_dihedral
 from .learner import TrainingDiverged, pool_features, seeded
 from .model import ChipNet, Prepare, make_body, write_weights
 from .store import progress_bar
+from .strategies.core import as_seed
 
 # %% ../nbs/72_pretext.ipynb #253b134c
 def nt_xent(
@@ -80,7 +81,7 @@ def random_view(
     x: torch.Tensor,  # normalised images, float (n, C, H, W)
     crop: int,  # side of the largest window, px
     side: int,  # side of the result, px
-    rng: np.random.Generator,  # decides symmetries
+    rng,  # decides symmetries: integer seed, numpy `Generator` or None
     generator: torch.Generator,  # decides the rest
 ) -> torch.Tensor:  # float (n, C, side, side)
     "One view of each image: symmetry, window, light, noise, lost bands."
@@ -148,6 +149,7 @@ def pretrain(
 ) -> Path:  # the file: what `make_body(arch, bands, pretrained=file)` reads
     "Train a body without labels (SimCLR; Chen et al. 2020); raises `ValueError` for parameters out of range, `TrainingDiverged` if the loss is not finite."
     ids, out = np.unique(np.asarray(ids, np.int64)), Path(out)
+    seed = as_seed(seed)
     _check(rows=len(ids), epochs=epochs, batch_size=batch_size, dim=dim, crop=crop, size=size, lr=lr, temperature=temperature)
     with seeded(seed): net = Contrast(make_body(arch, chips.bands), dim).to(device, memory_format=torch.channels_last).train()
     rng, views = np.random.default_rng([seed, 0]), _view_maker(chips, crop, size, seed, device)

@@ -22,10 +22,10 @@ import torch
 from distributed import KilledWorker, WorkerPlugin, as_completed, get_worker
 from fastcore.basics import patch
 
-from .data import Chips
+from .data import Chips, as_ids
 from .learner import mc_probs, pool_features, run_layers
 from .store import SPLITS, StoreError, as_store_error, check_sums, open_store, progress_bar
-from .strategies.core import Strategy, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
+from .strategies.core import Strategy, as_generator, batch_size, check_options, draw_seed, tie_keys, top_rows, whole
 from .strategies.registry import get_strategy
 
 # %% ../nbs/84_scale.ipynb #a37935a9
@@ -229,14 +229,14 @@ def query_pool(
     pool,  # row ids of the pool, 1-D array of int, in any order
     strategy,  # name in the registry, or a `Strategy`
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator`; None makes one from fresh entropy
+    rng=None,  # integer seed, numpy `Generator`, or None for fresh entropy
     shard: int = BLOCK,  # rows in a part, a multiple of `BLOCK`
     in_flight: int = None,  # parts sent ahead; None for two a thread of the cluster
     progress: bool = True,  # show a progress bar, where somebody watches
     **options,  # options of the strategy
 ) -> tuple:  # indices into `pool` and their scores, as the strategy returns them
     "Query with the work spread over a cluster; raises `UnknownStrategy`, `ValueError` for wrong arguments, and `StoreError` naming worker and file if the data are not there."
-    strategy, X, rng, shard = _find(strategy, learner), np.asarray(pool, np.int64), rng or np.random.default_rng(), _whole_blocks(shard)
+    strategy, X, rng, shard = _find(strategy, learner), as_ids(pool, "pool"), as_generator(rng), _whole_blocks(shard)
     check_options(strategy, options)
     if in_parts(strategy): return _best_of_parts(client, learner, X, strategy, n_instances, rng, shard, in_flight, progress, options)
     with spread_body(client, learner, shard, in_flight, progress): return strategy(learner, X, n_instances, rng, **options)

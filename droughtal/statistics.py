@@ -59,11 +59,17 @@ def _blocks(all_curves, score):
 # %% ../nbs/91_statistics.ipynb #1ecb02d0
 ENOUGH_FOR_BOOTSTRAP = 40  # seeds from which the bootstrap covers about as often as it says, measured below
 
+def _generator(rng):
+    "A source of randomness for several intervals; None stays None."
+    if rng is None: return None
+    from droughtal.strategies.core import as_generator  # imports PyTorch, which takes seconds
+    return as_generator(rng)
+
 def interval(
     values,  # one value a seed
     method: str = "t",  # "t" or "bca"
     level: float = .95,  # coverage
-    rng=None,  # numpy generator, for "bca"; None for a fixed one
+    rng=None,  # integer seed or numpy `Generator`, for "bca"; None for seed 0
     resamples: int = 4999,  # for "bca"
 ) -> tuple:  # mean, lower and upper end; NaN ends for fewer than two values
     "Mean with an interval; raises `ValueError` for an unknown method, and warns where the bootstrap is known to be too narrow."
@@ -72,7 +78,7 @@ def interval(
     if method == "t" or len(values) < 2 or np.ptp(values) == 0: return t_interval(values, level)
     if len(values) < ENOUGH_FOR_BOOTSTRAP:
         warnings.warn(f"method: bca intervals from {len(values)} values are too narrow; take t, or at least {ENOUGH_FOR_BOOTSTRAP} seeds", stacklevel=2)
-    rng = np.random.default_rng(0) if rng is None else rng
+    rng = _generator(0 if rng is None else rng)
     found = stats.bootstrap((values,), np.mean, confidence_level=level, n_resamples=resamples, method="BCa", rng=rng).confidence_interval
     return values.mean(), found.low, found.high
 
@@ -82,10 +88,10 @@ def curve_intervals(
     metric: str = "accuracy",  # metric
     method: str = "t",  # "t" or "bca"
     level: float = .95,  # coverage at each point
-    rng=None,  # numpy generator, for "bca"
+    rng=None,  # integer seed or numpy `Generator`, for "bca"; None for seed 0, anew in each interval
 ) -> pd.DataFrame:  # columns strategy, labels, mean, low, high, seeds
     "Learning curves with pointwise intervals over seeds; raises `ValueError` for several settings."
-    curves = curves_by_run(one_setting(table), metric).droplevel("setting")
+    curves, rng = curves_by_run(one_setting(table), metric).droplevel("setting"), _generator(rng)
     rows = [(s, n, *interval(v.dropna(), method, level, rng), v.count()) for s, g in curves.groupby("strategy") for n, v in g.items() if v.count()]
     return pd.DataFrame(rows, columns=["strategy", "labels", "mean", "low", "high", "seeds"])
 
@@ -95,10 +101,10 @@ def score_table(
     scores=tuple(SCORES),  # as for `score_blocks`
     method: str = "t",  # "t" or "bca"
     level: float = .95,  # coverage
-    rng=None,  # numpy generator, for "bca"
+    rng=None,  # integer seed or numpy `Generator`, for "bca"; None for seed 0, anew in each interval
 ) -> pd.DataFrame:  # a row a strategy; mean, low and high for each score
     "Final values and areas with intervals over seeds; raises `ValueError` for several settings."
-    found = {score: score_blocks(one_setting(table), metric, score) for score in scores}
+    found, rng = {score: score_blocks(one_setting(table), metric, score) for score in scores}, _generator(rng)
     rows = {s: {(score, part): v for score, b in found.items() for part, v in zip(("mean", "low", "high"), interval(b[s].dropna(), method, level, rng))} for s in found[scores[0]]}
     return _noted(pd.DataFrame(rows).T, found[scores[0]].attrs["budget"])
 

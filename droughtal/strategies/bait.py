@@ -9,7 +9,7 @@ __all__ = ['BLOCK', 'LIMIT', 'fisher_root', 'fisher_sum', 'fisher_products', 'Fi
 import numpy as np
 import torch
 
-from .core import batch_size, features, labelled, positive, probabilities, register, row_blocks, whole
+from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, row_blocks, whole
 
 # %% ../../nbs/strategies/68_bait.ipynb #773fceb2
 def _complement(s):  # unit vectors with s[0] >= 0, (n, K)
@@ -147,10 +147,11 @@ def fisher_search(
     inverse,  # inverse of the information before the first pick, float64 (P·d, P·d); changed in place
     F,  # mean information, float64 (P·d, P·d)
     k: int,  # rows wanted, 1..n
-    rng,  # `numpy.random.Generator` for ties
+    rng,  # integer seed, numpy `Generator` or None, for ties
     oversample: float = 2.,  # the forward phase picks this times `k` rows
 ) -> tuple:  # rows in the order in which they were picked (k,), and by how much each lowered the trace then
     "Forward greedy search for a small trace, then backward pruning."
+    rng = as_generator(rng)
     design = FisherDesign(h, root, inverse, inverse @ F @ inverse)
     chosen, gains = (np.array(a) for a in _forward(design, min(len(h), int(np.ceil(oversample * k))), rng))
     if len(chosen) == k: return chosen, gains
@@ -191,7 +192,7 @@ def bait(
     learner,  # modAL learner; without labelled rows the search starts from the prior alone
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties
+    rng=None,  # integer seed, numpy `Generator` or None, for ties
     lmb: float = 1.,  # prior information λ in each direction, above 0
     oversample: float = 2.,  # the forward phase picks this times `n_instances` rows, at least 1; 1 leaves out the backward phase
     dims: int = None,  # principal directions of the last layer's input to work in; None for all while (K-1)·dims is at most 2,048
@@ -199,7 +200,7 @@ def bait(
 ) -> tuple:  # indices into `X`, first picked first, and by how much each lowered the trace when it was picked
     "Fisher information of the last layer, forward greedy and backward pruning (Ash et al. 2021); raises `ValueError` for an option out of range."
     _check_bait(lmb, oversample, dims, weighting)
-    k, rng = batch_size(n_instances, len(X)), rng or np.random.default_rng()
+    k, rng = batch_size(n_instances, len(X)), as_generator(rng)
     h, root, h_known, root_known = _embedded(learner, X, dims)
     known, m = fisher_sum(h_known, root_known), len(h_known)
     F = (fisher_sum(h, root) + known) / (len(h) + m)

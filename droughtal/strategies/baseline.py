@@ -8,7 +8,7 @@ __all__ = ['random', 'random_balanced']
 # %% ../../nbs/strategies/10_baseline.ipynb #b05bd478
 import numpy as np
 
-from .core import labelled, register, top_scores
+from .core import as_generator, labelled, register, top_scores
 
 # %% ../../nbs/strategies/10_baseline.ipynb #7a90fff4
 @register("random", summary="any rows, each equally likely", source="baseline")
@@ -16,10 +16,10 @@ def random(
     learner,  # unused
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator`
+    rng=None,  # integer seed, numpy `Generator` or None
 ) -> tuple:  # indices into `X` and their scores (uniform random numbers)
     "Query rows uniformly at random."
-    rng = rng or np.random.default_rng()
+    rng = as_generator(rng)
     return top_scores(rng.random(len(X)), n_instances, rng)
 
 # %% ../../nbs/strategies/10_baseline.ipynb #f8cdbd6b
@@ -28,10 +28,10 @@ def random_balanced(
     learner,  # modAL learner whose estimator has `true_labels`
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator`
+    rng=None,  # integer seed, numpy `Generator` or None
 ) -> tuple:  # indices into `X`, and scores: minus the labels that the row's class had before the pick, at most 0
     "Query random rows of the class with the fewest labels so far, again and again; it looks at labels that nobody has paid for."
-    rng = rng or np.random.default_rng()
+    rng = as_generator(rng)
     classes, (_, known) = learner.estimator.true_labels(X), labelled(learner)
     order, level = rng.permutation(len(X)), np.empty(len(X))
     for c in np.unique(classes):

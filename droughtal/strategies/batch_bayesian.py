@@ -11,17 +11,17 @@ import warnings
 import numpy as np
 import torch
 
-from .core import batch_size, mc_probabilities, positive, register, register_score, row_blocks, top_scores, whole
+from .core import as_generator, batch_size, mc_probabilities, positive, register, register_score, row_blocks, top_scores, whole
 
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #a39c3d35
 def systematic(
     mass,  # weight of each element, (m,), at least 0, in any unit
     n: int,  # draws
-    rng,  # `numpy.random.Generator`
+    rng,  # integer seed, numpy `Generator` or None
 ) -> np.ndarray:  # elements drawn, (n,) int64, ascending; one with share s is drawn floor(ns) or ceil(ns) times, ns on average
     "Draw elements in proportion to their weights with a single random number."
     cumulative = np.cumsum(mass)
-    return np.searchsorted(cumulative / cumulative[-1], (np.arange(n) + 1 - rng.random()) / n)
+    return np.searchsorted(cumulative / cumulative[-1], (np.arange(n) + 1 - as_generator(rng).random()) / n)
 
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #59e5119d
 def _plogp(p): return p.clamp_min(1e-300).log_().mul_(p)
@@ -32,10 +32,10 @@ class LabelPaths:
         T: int,  # number of models
         n_paths: int = 1000,  # paths when they are sampled
         exact_paths: int = 1024,  # all paths are kept up to this number
-        rng=None,  # `numpy.random.Generator` that samples labels
+        rng=None,  # integer seed, numpy `Generator` or None; it samples labels
     ):
         self.models, self.mass, self.exact = np.full((1, T), 1 / T), np.ones(1), True  # posterior of each path (P, T), its probability (P,)
-        self.n_paths, self.exact_paths, self.rng = n_paths, exact_paths, rng or np.random.default_rng()
+        self.n_paths, self.exact_paths, self.rng = n_paths, exact_paths, as_generator(rng)
 
     def gain(self,
         mc_probs,  # class probabilities of candidates under each model (n, T, K)
@@ -110,7 +110,7 @@ def batchbald(
     learner,  # modAL learner whose estimator has `mc_proba`
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties and label paths
+    rng=None,  # integer seed, numpy `Generator` or None, for ties and label paths
     mc_samples=None,  # dropout samples T; None for the estimator's own number
     n_paths: int = 1000,  # label paths when they are sampled; the error falls with its square root
     exact_paths: int = 1024,  # all label paths are kept up to this number
@@ -118,7 +118,7 @@ def batchbald(
 ) -> tuple:  # indices into `X` in the order of picking, and the information each added, nats, 0..ln K
     "Greedy joint mutual information, filled up by BALD with a warning when nothing is left to tell; raises `ValueError` for options out of range (Kirsch, van Amersfoort and Gal 2019)."
     _check_options(mc_samples, tolerance, n_paths=n_paths, exact_paths=exact_paths)
-    mc, k, rng = mc_probabilities(learner, X, mc_samples), batch_size(n_instances, len(X)), rng or np.random.default_rng()
+    mc, k, rng = mc_probabilities(learner, X, mc_samples), batch_size(n_instances, len(X)), as_generator(rng)
     order = rng.permutation(len(mc))
     picked, gains, bound, alone = _greedy(mc, k, LabelPaths(mc.shape[1], n_paths, exact_paths, rng), tolerance, order)
     if len(picked) < k:

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import entr, log_softmax, softmax
 from torch.nn import functional as F
 
-from .core import MEMORY, batch_size, features, flag, labelled, positive, probabilities, register, row_blocks, sq_distances, whole
+from .core import MEMORY, as_generator, batch_size, features, flag, labelled, positive, probabilities, register, row_blocks, sq_distances, whole
 from .diversity import TILE, cluster_rows, exact_sq_distances, known_features, unit_rows
 
 # %% ../../nbs/strategies/52_coverage.ipynb #3f11cb82
@@ -238,10 +238,10 @@ def pure_radius(
     alpha: float = .95,  # share of balls that shall be pure, above 0, at most 1
     normalise: bool = True,  # scale features to length 1
     sample: int = 1000,  # most rows whose balls are looked at
-    rng=None,  # `numpy.random.Generator`
+    rng=None,  # integer seed, numpy `Generator` or None
 ) -> float:  # radius δ; 0 if there is no second cluster
     "The largest radius at which a share alpha of balls holds rows of one k-means cluster only (Yehuda et al. 2022)."
-    rng = rng or np.random.default_rng()
+    rng = as_generator(rng)
     clusters = torch.from_numpy(cluster_rows(unit_rows(x, normalise, torch.float32).cpu().numpy(), k, rng)[0]).to(x.device)
     rows = torch.from_numpy(rng.permutation(len(x))[:sample]).to(x.device)
     border = _other_cluster_sq(x, clusters, rows, normalise).sort()[0]
@@ -261,7 +261,7 @@ def probcover(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for the radius, and for ties
+    rng=None,  # integer seed, numpy `Generator` or None, for the radius, and for ties
     delta=None,  # radius δ, at least 0; None to estimate it
     alpha: float = .95,  # share of pure balls when δ is estimated, above 0, at most 1
     classes=None,  # clusters that stand in for classes when δ is estimated, at least 2; None for the model's number of classes
@@ -270,7 +270,7 @@ def probcover(
 ) -> tuple:  # indices into `X`, first pick first, and the rows each newly covers, 0..n
     "Maximum coverage by balls (Yehuda et al. 2022); raises `ValueError` if a feature is NaN or infinite or an option out of range."
     _check_probcover(delta, alpha, classes, sample, normalise)
-    x, rng = features(learner, X), rng or np.random.default_rng()
+    x, rng = features(learner, X), as_generator(rng)
     b = batch_size(n_instances, len(x))
     if delta is None: delta = pure_radius(x, classes or len(learner.estimator.classes_), alpha, normalise, sample, rng)
     return GreedyCover(x, known_features(learner, x), Ball(delta, normalise), np.ones(len(x)), rng.permutation(len(x))).pick(b)
@@ -281,14 +281,14 @@ def maxherding(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties
+    rng=None,  # integer seed, numpy `Generator` or None, for ties
     lengthscale: float = 1.,  # σ of the similarity exp(-d²/σ²), above 0
     normalise: bool = True,  # scale features to length 1, as in the paper
 ) -> tuple:  # indices into `X`, first pick first, and the coverage each adds, 0..n
     "Greedy generalized coverage (Bae et al. 2024); raises `ValueError` if a feature is NaN or infinite or an option out of range."
     positive("lengthscale", lengthscale)
     flag("normalise", normalise)
-    x, rng = features(learner, X), rng or np.random.default_rng()
+    x, rng = features(learner, X), as_generator(rng)
     b = batch_size(n_instances, len(x))
     return GreedyCover(x, known_features(learner, x), _gaussian_for(x, lengthscale, normalise), np.ones(len(x)), rng.permutation(len(x))).pick(b)
 
@@ -337,7 +337,7 @@ def uherding(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties
+    rng=None,  # integer seed, numpy `Generator` or None, for ties
     uncertainty: str = "margin",  # "margin", "least_confidence" or "entropy"
     lengthscale=None,  # σ, above 0; None for the smallest distance between labelled rows
     calibrate: bool = True,  # soften probabilities by a temperature learned from validation rows
@@ -347,7 +347,7 @@ def uherding(
     if uncertainty not in list(UNCERTAINTY): raise ValueError(f"uncertainty: one of {', '.join(UNCERTAINTY)}, got {uncertainty!r}")
     if lengthscale is not None: positive("lengthscale", lengthscale)
     for name, value in (("calibrate", calibrate), ("normalise", normalise)): flag(name, value)
-    x, rng = features(learner, X), rng or np.random.default_rng()
+    x, rng = features(learner, X), as_generator(rng)
     known, b = known_features(learner, x), batch_size(n_instances, len(x))
     if lengthscale is None: lengthscale = least_gap(known, normalise)
     weights = _uncertainty_weights(learner, X, uncertainty, calibrate)

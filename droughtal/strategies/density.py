@@ -15,7 +15,7 @@ import torch
 from hdbscan import HDBSCAN
 from joblib import Memory
 
-from .core import batch_size, features, positive, register, register_score, row_blocks, whole
+from .core import as_generator, batch_size, features, positive, register, register_score, row_blocks, whole
 
 # %% ../../nbs/strategies/55_density.ipynb #424db2a8
 def _centred_blocks(x):
@@ -124,9 +124,10 @@ def outliers_glosh(
 def equal_shares(
     sizes,  # rows of each cluster, int (k,)
     n: int,  # rows to share out
-    rng,  # `numpy.random.Generator` that decides who gets what does not divide
+    rng,  # integer seed, numpy `Generator` or None; it decides who gets what does not divide
 ) -> np.ndarray:  # rows to take from each, int64 (k,), at most its size; they add up to min(n, total)
     "Share rows out among clusters as equally as their sizes allow."
+    rng = as_generator(rng)
     sizes = np.asarray(sizes, np.int64)
     shares = np.zeros_like(sizes)
     while left := min(n, sizes.sum()) - shares.sum():
@@ -141,9 +142,10 @@ def draw_typical_and_outlying(
     share: int,  # rows to draw, 0..n
     outlier_fraction: float,  # part of the share for outliers, 0..1
     outlier_quantile: float,  # quantile of the scores from which on a row is an outlier, 0..1
-    rng,  # `numpy.random.Generator`
+    rng,  # integer seed, numpy `Generator` or None
 ) -> np.ndarray:  # positions of the rows drawn, int64 (share,)
     "Draw rows of one cluster, a fraction of them from its outliers."
+    rng = as_generator(rng)
     outlying = scores >= np.quantile(scores, outlier_quantile)
     outliers, typical = (rng.permutation(np.flatnonzero(kind)) for kind in (outlying, ~outlying))
     wanted = outlier_fraction * share
@@ -164,7 +166,7 @@ def hdbscan_glosh(
     learner,  # modAL learner whose estimator has `features`
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for shares, draws and ties
+    rng=None,  # integer seed, numpy `Generator` or None, for shares, draws and ties
     components: int = 8,  # principal components of the features to look at, at least 1; 0 for the features themselves, a few copies of which are then made in float64
     min_cluster_size: int = 100,  # rows that make a cluster, copies counted once, at least 2; halved until a cluster is found
     min_samples: int = 1,  # neighbours that the density is estimated from, at least 1
@@ -174,7 +176,7 @@ def hdbscan_glosh(
     "Equal shares of HDBSCAN's clusters, typical and outlying rows; raises `ValueError` for options out of range."
     for name, value in dict(outlier_fraction=outlier_fraction, outlier_quantile=outlier_quantile).items():
         if positive(name, value, zero=True) > 1: raise ValueError(f"{name}: between 0 and 1, got {value}")
-    n, rng = batch_size(n_instances, len(X)), rng or np.random.default_rng()
+    n, rng = batch_size(n_instances, len(X)), as_generator(rng)
     labels, scores = density(learner, X, components, min_cluster_size, min_samples)
     picks = rng.permutation(_shared_picks(labels, scores, n, outlier_fraction, outlier_quantile, rng))
     scores = scores - (labels < 0)

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn import functional as F
 
-from .core import MEMORY, batch_size, features, flag, labelled, register, row_blocks, sq_distances, whole
+from .core import MEMORY, as_generator, batch_size, features, flag, labelled, register, row_blocks, sq_distances, whole
 
 # %% ../../nbs/strategies/50_diversity.ipynb #3b5d6396
 TILE = 2**17  # bytes set aside for one row of a tile; 2,048 rows and columns within the default `MEMORY`, 32 MB in float64 and some temporaries
@@ -89,10 +89,10 @@ def coreset(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties, and for the first row of a cold start
+    rng=None,  # integer seed, numpy `Generator` or None, for ties, and for the first row of a cold start
 ) -> tuple:  # indices into `X`, first pick first, and distances to the nearest centre then, at least 0, never rising
     "K-centre greedy over the body's features (Sener and Savarese 2018); raises `ValueError` if a feature is NaN or infinite."
-    x, rng = features(learner, X), rng or np.random.default_rng()
+    x, rng = features(learner, X), as_generator(rng)
     nearest = nearest_sq(x, known_features(learner, x)).cpu().numpy()
     return farthest_first(x, nearest, batch_size(n_instances, len(x)), rng.permutation(len(x)))
 
@@ -100,9 +100,10 @@ def coreset(
 def cluster_rows(
     x: np.ndarray,  # features, (n, f)
     k: int,  # clusters to find; at most n are
-    rng,  # `numpy.random.Generator` that seeds the clustering
+    rng,  # integer seed, numpy `Generator` or None; it seeds the clustering
 ) -> tuple:  # cluster of each row, int64 (n,), and the clusters' centres, (k, f)
     "K-means by Lloyd's iterations: to the end for up to 50 clusters or 10 million distances an iteration, else five of them; some clusters may stay empty."
+    rng = as_generator(rng)
     k, seed = min(k, len(x)), int(rng.integers(2**31))
     if k == len(x): return np.arange(k), x
     options = {}
@@ -140,10 +141,10 @@ def kmeans(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query, and clusters to find
-    rng=None,  # `numpy.random.Generator` that seeds the clustering and breaks ties
+    rng=None,  # integer seed, numpy `Generator` or None; it seeds the clustering and breaks ties
 ) -> tuple:  # indices into `X`, largest cluster first, and the rows of its cluster not yet picked, at least 1
     "The middle of each cluster of the body's features; raises `ValueError` if a feature is NaN or infinite."
-    x, rng = features(learner, X).cpu().numpy(), rng or np.random.default_rng()
+    x, rng = features(learner, X).cpu().numpy(), as_generator(rng)
     b = batch_size(n_instances, len(x))
     clusters, centres = cluster_rows(x, b, rng)
     sizes, order = np.bincount(clusters, minlength=len(centres)), rng.permutation(len(x))
@@ -180,7 +181,7 @@ def typiclust(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` that seeds the clustering and breaks ties
+    rng=None,  # integer seed, numpy `Generator` or None; it seeds the clustering and breaks ties
     k: int = 20,  # nearest neighbours that typicality looks at, at least 1
     max_clusters: int = 500,  # most clusters to make, at least 1
     min_size: int = 5,  # clusters with fewer rows wait until the others are used up; at least 0
@@ -189,7 +190,7 @@ def typiclust(
     "Typical rows of clusters (Hacohen et al. 2022); raises `ValueError` if a feature is NaN or infinite or an option out of range."
     for name, value, low in (("k", k, 1), ("max_clusters", max_clusters, 1), ("min_size", min_size, 0)): whole(name, value, low)
     flag("normalise", normalise)
-    x, rng = features(learner, X), rng or np.random.default_rng()
+    x, rng = features(learner, X), as_generator(rng)
     n, b, x = len(x), batch_size(n_instances, len(x)), unit_rows(torch.cat([x, known_features(learner, x)]), normalise, torch.float32)
     clusters, centres = cluster_rows(x.cpu().numpy(), min(len(x) - n + b, max_clusters), rng)
     size, known, pool = (np.bincount(c, minlength=len(centres)) for c in (clusters, clusters[n:], clusters[:n]))

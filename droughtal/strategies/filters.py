@@ -6,14 +6,13 @@
 __all__ = ['outliers_mean_uncertainty', 'outliers_mean_entropy', 'Prefilter', 'prefilter']
 
 # %% ../../nbs/strategies/65_filters.ipynb #fbe0d75a
-import inspect
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import outliers, uncertainty
-from .core import Strategy, batch_size, check_options, get_strategy, positive, register
+from .core import Strategy, as_generator, batch_size, check_options, get_strategy, positive, register, set_signature
 
 # %% ../../nbs/strategies/65_filters.ipynb #37b481dc
 _FROM_BODY = {"probabilities", "dropout", "features", "embeddings", "activations"}
@@ -22,30 +21,30 @@ def _kept(factor, n, n_pool):
     if positive("factor", factor) < 1: raise ValueError(f"factor: rows kept for each row queried, at least 1, got {factor}")
     return math.ceil(min(n_pool, factor * n))
 
-def _two_steps(first, second, fixed, factor):
+@dataclass(frozen=True)
+class _TwoSteps:
     "Query strategy that lets `second` choose among the rows that `first` would take."
-    def query(learner, X, n_instances=1, rng=None, factor=factor, **options):
-        check_options(second, options)
-        X, rng = np.asarray(X), rng or np.random.default_rng()
+    first: Strategy  # narrows the pool down
+    second: Strategy  # chooses among what is left
+    factor: float  # rows kept for each row queried, if a call names no other factor
+    fixed: dict = field(hash=False)  # options of the first step
+
+    def __post_init__(self):
+        own = {k: v for k, v in self.second.options.items() if k != "factor"}
+        set_signature(self, f"prefilter({self.first.name!r}, {self.factor}).then({self.second.name!r})", dict(factor=self.factor) | own)
+
+    def __call__(self, learner, X, n_instances=1, rng=None, **options):
+        X, rng, factor = np.asarray(X), as_generator(rng), options.pop("factor", self.factor)
+        check_options(self.second, options)
         n = batch_size(n_instances, len(X))
         kept = _kept(factor, n, len(X))
-        if "activations" in second.needs and _FROM_BODY & set(first.needs): learner.estimator.activations(X)
-        rows = first(learner, X, kept, rng, **fixed)[0]
-        picks, scores = second(learner, X[rows], n, rng, **options)
+        if "activations" in self.second.needs and _FROM_BODY & set(self.first.needs): learner.estimator.activations(X)
+        rows = self.first(learner, X, kept, rng, **self.fixed)[0]
+        picks, scores = self.second(learner, X[rows], n, rng, **options)
         return rows[picks], scores
-    return query
 
 # %% ../../nbs/strategies/65_filters.ipynb #30e05a3f
 def _find(strategy): return strategy if isinstance(strategy, Strategy) else get_strategy(strategy, dropout=1.)
-
-def _describe(query, first, second, factor):
-    "Give a composite the options of its parts, and a name of its own."
-    old = inspect.signature(query).parameters
-    more = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in second.options.items() if k not in old]
-    query.__signature__ = inspect.Signature([p for p in old.values() if p.kind is not p.VAR_KEYWORD] + more)
-    query.__name__ = query.__qualname__ = f"prefilter({first.name!r}, {factor}).then({second.name!r})"
-    query.__doc__ = f"{second.name} among the rows that {first.name} would take."
-    return query
 
 @dataclass(frozen=True)
 class Prefilter:
@@ -61,8 +60,8 @@ class Prefilter:
     ) -> Strategy:  # the composite
         "Let another strategy choose among the rows kept; raises `ValueError` for an unknown strategy or a name in use."
         a, b = self.first, _find(strategy)
-        query = _describe(_two_steps(a, b, self.options, self.factor), a, b, self.factor)
-        about = dict(summary=query.__doc__, source=f"{a.source}; {b.source}", needs=tuple(dict.fromkeys(a.needs + b.needs)), cost=f"{a.cost}; then {b.cost} with n = factor·b",
+        query = _TwoSteps(a, b, self.factor, self.options)
+        about = dict(summary=f"{b.name} among the rows that {a.name} would take.", source=f"{a.source}; {b.source}", needs=tuple(dict.fromkeys(a.needs + b.needs)), cost=f"{a.cost}; then {b.cost} with n = factor·b",
                      memory=f"{a.memory}; then {b.memory} with n = factor·b", reference=a.reference or b.reference) | about
         if name: register(name, **about)(query)
         return Strategy(name or query.__name__, query, **about)

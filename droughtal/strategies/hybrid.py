@@ -15,7 +15,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import entr
 from sklearn.cluster import MiniBatchKMeans
 
-from .core import batch_size, features, labelled, positive, probabilities, register, register_score, row_blocks, top_scores, whole
+from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, register_score, row_blocks, top_scores, whole
 from .diversity import exact_sq_distances
 from .uncertainty import margin_scores
 
@@ -60,10 +60,11 @@ def seed_gradients(
     u,  # class part of the gradient embeddings, float64 (n, K)
     h,  # inputs of the last layer, float32 (n, d)
     k: int,  # rows to pick, 1..n
-    rng,  # `numpy.random.Generator`
+    rng,  # integer seed, numpy `Generator` or None
     first: str = "largest",  # "largest" gradient or "random"
 ) -> tuple:  # rows (k,) int64, in the order of the picks, and their squared distances from the rows before (the first: its squared length)
     "Seeding of k-means++ on gradient embeddings."
+    rng = as_generator(rng)
     n, lengths = len(u), (u ** 2).sum(1) * _sq_lengths(h)
     picks = [int(rng.integers(n) if first == "random" else rng.choice(np.flatnonzero(lengths == lengths.max())))]
     scores, left = [lengths[picks[0]]], np.full(n, np.inf)
@@ -80,21 +81,22 @@ def badge(
     learner,  # modAL learner; its labelled rows are not looked at
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` that draws
+    rng=None,  # integer seed, numpy `Generator` or None; it draws
     first: str = "largest",  # the first pick: "largest" gradient, as in the authors' program, or "random", as in k-means++
 ) -> tuple:  # indices into `X`, first picked first, and squared distances of the gradient embeddings when picked
     "Batch active learning by diverse gradient embeddings (Ash et al. 2020); raises `ValueError` for an unknown `first`."
     if first not in ("largest", "random"): raise ValueError(f"first: 'largest' or 'random', got {first!r}")
     k = batch_size(n_instances, len(X))
-    return seed_gradients(gradient_factors(probabilities(learner, X)), features(learner, X, "embeddings"), k, rng or np.random.default_rng(), first)
+    return seed_gradients(gradient_factors(probabilities(learner, X)), features(learner, X, "embeddings"), k, rng, first)
 
 # %% ../../nbs/strategies/67_hybrid.ipynb #49311be7
 def round_robin(
     clusters,  # cluster of each row, int (n,)
     k: int,  # rows to pick, 0..n
-    rng,  # `numpy.random.Generator` that decides within clusters, and among clusters of one size
+    rng,  # integer seed, numpy `Generator` or None; it decides within clusters, and among clusters of one size
 ) -> np.ndarray:  # rows (k,), int64, in the order of the picks
     "Pick one row a cluster in turn, from the smallest cluster to the largest (Citovsky et al. 2021)."
+    rng = as_generator(rng)
     _, cluster, size = np.unique(clusters, return_inverse=True, return_counts=True)
     shuffled = rng.permutation(len(cluster))
     grouped = shuffled[np.argsort(cluster[shuffled], kind="stable")]
@@ -113,12 +115,13 @@ def _condense(x, n_clusters, rng):
 
 def average_linkage(
     x,  # embeddings of the rows, float32 (n, d)
-    rng,  # `numpy.random.Generator`, for micro-clusters
+    rng,  # integer seed, numpy `Generator` or None, for micro-clusters
     epsilon: float = None,  # largest mean distance of two clusters to be merged; None to choose it by `cluster_size`
     cluster_size: float = 10.,  # mean number of rows in a cluster
     max_rows: int = 5000,  # more rows than this are condensed first
 ) -> np.ndarray:  # cluster of each row, int (n,)
     "Agglomerative clustering with average linkage, within a bound of memory."
+    rng = as_generator(rng)
     n, micro = len(x), np.arange(len(x))
     if n > max_rows: x, micro = _condense(x, max_rows, rng)
     if len(x) == 1: return np.zeros(n, np.int64)
@@ -139,7 +142,7 @@ def cluster_margin(
     learner,  # modAL learner; its labelled rows are not looked at
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties and draws within clusters
+    rng=None,  # integer seed, numpy `Generator` or None, for ties and draws within clusters
     factor: float = 10.,  # candidates for each row wanted, at least 1
     epsilon: float = None,  # largest mean distance of clusters to be merged; None to choose it by `cluster_size`
     cluster_size: float = 10.,  # mean number of rows in a cluster, at least 1; not used with `epsilon`
@@ -147,7 +150,7 @@ def cluster_margin(
 ) -> tuple:  # indices into `X`, first picked first, and their margins with the sign turned, -1..0
     "Small margins, round-robin over clusters (Citovsky et al. 2021); raises `ValueError` for an option out of range."
     _check_cluster_margin(factor, epsilon, cluster_size, max_rows)
-    k, rng, n = batch_size(n_instances, len(X)), rng or np.random.default_rng(), len(X)
+    k, rng, n = batch_size(n_instances, len(X)), as_generator(rng), len(X)
     candidates, scores = top_scores(margin_scores(probabilities(learner, X)), min(n, int(np.ceil(factor * k))), rng)
     x = features(learner, X, "embeddings")
     options = dict(epsilon=epsilon, cluster_size=cluster_size, max_rows=max_rows)

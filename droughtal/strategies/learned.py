@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..learner import seeded
-from .core import batch_size, features, labelled, positive, probabilities, register, row_blocks, top_scores, whole
+from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, row_blocks, top_scores, whole
 
 # %% ../../nbs/strategies/70_learned.ipynb #7f6b05d5
 class Scale:
@@ -91,9 +91,10 @@ def in_sub_batches(
     k: int,  # rows to pick, 1..n
     sub_batches: int,  # parts of the query, at least 1; never more than `k` are made
     log_odds,  # function of positions picked so far and of positions to score, that gives log-odds of the latter
-    rng: np.random.Generator,  # source of randomness
+    rng,  # integer seed, numpy `Generator` or None
 ) -> tuple:  # positions, int64 (k,), in the order of picking, and their probabilities when picked
     "Pick the rows with the highest log-odds, part by part."
+    rng = as_generator(rng)
     picked, scores = np.empty(0, np.int64), []
     for part in np.array_split(np.arange(k), min(sub_batches, k)):
         rest = rng.permutation(np.setdiff1d(np.arange(n), picked))
@@ -121,14 +122,14 @@ def active_transfer_learning(
     learner,  # modAL learner whose estimator was fitted with validation rows
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator` for ties
+    rng=None,  # integer seed, numpy `Generator` or None, for ties
     sub_batches: int = 1,  # parts of the query, at least 1; above 1 is ATLAS: rows picked count as right for the next part
     layer: str = "embeddings",  # what the head sees: "embeddings" (input of the model's last layer) or "features" (output of its body)
     C: float = .01,  # inverse strength of the head's penalty, above 0
 ) -> tuple:  # indices into `X`, and the probability of being wrong when picked, 0..1
     "Rows on which the model is expected to be wrong (Munro 2021); raises `ValueError` without validation rows or for options out of range."
     _check(layer, sub_batches); positive("C", C)
-    rng, k = rng or np.random.default_rng(), batch_size(n_instances, len(X))
+    rng, k = as_generator(rng), batch_size(n_instances, len(X))
     rows, wrong = _mistakes(learner)
     known, pool = features(learner, rows, layer), features(learner, X, layer)
     scale = Scale(known)
@@ -149,7 +150,7 @@ def discriminative(
     learner,  # modAL learner
     X,  # row ids of the pool, (n,)
     n_instances: int = 1,  # rows to query
-    rng=None,  # `numpy.random.Generator`
+    rng=None,  # integer seed, numpy `Generator` or None
     sub_batches: int = 10,  # parts of the query, at least 1
     discriminator: str = "mlp",  # "mlp" (three hidden layers, as in the paper) or "logistic"
     layer: str = "features",  # what it sees: "features" (output of the body) or "embeddings" (input of the model's last layer)
@@ -158,7 +159,7 @@ def discriminative(
 ) -> tuple:  # indices into `X`, and the probability of being unlabelled when picked, 0..1
     "Discriminative active learning (Gissin and Shalev-Shwartz 2019), its first sub-batch random if nothing is labelled; raises `ValueError` for options out of range."
     _check(layer, sub_batches); _check_discriminator(discriminator, per_labelled, at_most)
-    rng, k = rng or np.random.default_rng(), batch_size(n_instances, len(X))
+    rng, k = as_generator(rng), batch_size(n_instances, len(X))
     pool, ids = features(learner, X, layer), labelled(learner)[0]
     known, scale = features(learner, ids, layer) if len(ids) else pool[:0], Scale(pool)
     if at_most and len(known) > at_most: known = known[rng.choice(len(known), at_most, replace=False)]

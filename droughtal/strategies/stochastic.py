@@ -6,13 +6,12 @@
 __all__ = ['RULES', 'gumbel_noise', 'softmax', 'power', 'softrank', 'noisy_scores', 'stochastic', 'stochastic_variants']
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #6e2d8571
-import inspect
-from typing import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from . import bayesian, uncertainty
-from .core import Strategy, draw_seed, finite, positive, register, strategies, tie_keys, top_scores
+from .core import Strategy, as_generator, draw_seed, finite, positive, register, set_signature, strategies, tie_keys, top_scores
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #a9d21ad8
 def gumbel_noise(
@@ -31,7 +30,7 @@ def _noise(scores, beta, rng, noise):
 def softmax(
     scores,  # acquisition scores, (n,)
     beta: float = 1.,  # coldness, above 0
-    rng=None,  # `numpy.random.Generator`; None makes one from fresh entropy
+    rng=None,  # integer seed, numpy `Generator`, or None for fresh entropy
     floor: float = 0.,  # unused
     noise=None,  # from `gumbel_noise`, (n,); None draws it from `rng`
 ) -> np.ndarray:  # perturbed scores, (n,), whose top is drawn in proportion to exp(beta·score)
@@ -43,7 +42,7 @@ def softmax(
 def power(
     scores,  # acquisition scores, (n,), at least `floor`
     beta: float = 1.,  # coldness, above 0
-    rng=None,  # `numpy.random.Generator`; None makes one from fresh entropy
+    rng=None,  # integer seed, numpy `Generator`, or None for fresh entropy
     floor: float = 0.,  # lowest possible score
     noise=None,  # from `gumbel_noise`, (n,); None draws it from `rng`
 ) -> np.ndarray:  # perturbed scores, (n,), whose top is drawn in proportion to (score - floor)^beta; rows at the floor below all others
@@ -56,12 +55,12 @@ def power(
 def softrank(
     scores,  # acquisition scores, (n,)
     beta: float = 1.,  # coldness, above 0
-    rng=None,  # `numpy.random.Generator`; None makes one from fresh entropy
+    rng=None,  # integer seed, numpy `Generator`, or None for fresh entropy
     floor: float = 0.,  # unused
     noise=None,  # from `gumbel_noise`, (n,); None draws it from `rng`
 ) -> np.ndarray:  # perturbed scores, (n,), whose top is drawn in proportion to rank^-beta
     "Minus logarithms of ranks, ties at random, with Gumbel noise of scale 1/beta; raises `ValueError` as `softmax` does (Kirsch et al. 2023)."
-    rng, scores = rng or np.random.default_rng(), np.asarray(scores, np.float64)
+    rng, scores = as_generator(rng), np.asarray(scores, np.float64)
     keys, order = _noise(scores, beta, rng, noise), rng.permutation(len(scores))
     keys[order[np.argsort(-scores[order], kind="stable")]] -= np.log(np.arange(1, len(scores) + 1))
     return keys
@@ -69,31 +68,34 @@ def softrank(
 # %% ../../nbs/strategies/40_stochastic.ipynb #62870dec
 RULES = dict(power=power, softmax=softmax, softrank=softrank)
 
-def noisy_scores(
-    rule: str,  # "power", "softmax" or "softrank"
-    base: Strategy,  # strategy that is the top of a score
-) -> Callable:  # (learner, X, seed, start, beta, **options) -> perturbed scores of rows that stand at `start` in the pool, (n,)
-    "Make the perturbed score of a stochastic variant; that of power and softmax can be found for a part of the pool alone, that of softrank cannot."
-    def scores(learner, X, seed, start=0, beta=1., **options):
-        ties = np.random.default_rng([seed, 1])
-        return RULES[rule](base.scores(learner, X, **options), beta, ties, base.floor, gumbel_noise(seed, start, start + len(X)))
-    return scores
+@dataclass(frozen=True)
+class noisy_scores:
+    "The perturbed score of a stochastic variant; that of power and softmax can be found for a part of the pool alone, that of softrank cannot."
+    rule: str  # "power", "softmax" or "softrank"
+    base: Strategy  # strategy that is the top of a score
 
-def stochastic(
-    rule: str,  # "power", "softmax" or "softrank"
-    base: Strategy,  # strategy that is the top of a score
-) -> Callable:  # query strategy that draws in proportion to the score
-    "Make a stochastic variant of a strategy; raises `ValueError` if the strategy is not the top of a score, or has an option `beta` itself."
-    if base.scores is None: raise ValueError(f"strategy {base.name!r} is not the top of a score; only such a strategy has stochastic variants")
-    if "beta" in base.options: raise ValueError(f"strategy {base.name!r} has an option beta already")
-    def query(learner, X, n_instances=1, rng=None, beta=1., **options):
-        rng = rng or np.random.default_rng()
-        return top_scores(noisy_scores(rule, base)(learner, X, draw_seed(rng), beta=beta, **options), n_instances, rng)
-    takes = inspect.signature(query).parameters
-    own = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in base.options.items()]
-    query.__signature__ = inspect.Signature([p for p in takes.values() if p.kind is not p.VAR_KEYWORD] + own)
-    query.__name__ = query.__qualname__ = f"{rule}_{base.name}"
-    return query
+    def __call__(self, learner, X, seed, start=0, beta=1., **options):
+        "Perturbed scores, (n,), of the samples `X` at positions from `start` in the pool."
+        scores, ties = self.base.scores(learner, X, **options), np.random.default_rng([seed, 1])
+        return RULES[self.rule](scores, beta, ties, self.base.floor, gumbel_noise(seed, start, start + len(X)))
+
+# %% ../../nbs/strategies/40_stochastic.ipynb #089b5c37
+@dataclass(frozen=True)
+class stochastic:
+    "Query strategy that draws in proportion to the score of another; raises `ValueError` if the strategy is not the top of a score, or has an option `beta` itself."
+    rule: str  # "power", "softmax" or "softrank"
+    base: Strategy  # strategy that is the top of a score
+
+    def __post_init__(self):
+        base = self.base
+        if base.scores is None: raise ValueError(f"strategy {base.name!r} is not the top of a score; only such a strategy has stochastic variants")
+        if "beta" in base.options: raise ValueError(f"strategy {base.name!r} has an option beta already")
+        set_signature(self, f"{self.rule}_{base.name}", base.options)
+
+    def __call__(self, learner, X, n_instances=1, rng=None, beta=1., **options):
+        rng = as_generator(rng)
+        scores = noisy_scores(self.rule, self.base)(learner, X, draw_seed(rng), beta=beta, **options)
+        return top_scores(scores, n_instances, rng)
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #44d06d11
 _DRAWS = dict(power="(score - floor)^beta", softmax="exp(beta·score)", softrank="rank^-beta")

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..estimator import ActiveLearner, PoolScores
 from ..learner import seeded
 from ..model import ChipNet, ConsistentDropout
+from .core import as_seed, whole
 
 # %% ../../nbs/strategies/05_toy.ipynb #49075f6f
 # centre, spread and number of points, and their class
@@ -27,7 +28,7 @@ def toy_points(
     seed: int = 0,  # decides the points
 ) -> tuple:  # points, float32 (n, 2), and classes, int64 (n,), 0..2
     "Draw the toy pool."
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     points = [rng.normal(centre, spread, (n, 2)) for centre, spread, n, _ in GROUPS] + [np.array(OUTLIERS)]
     classes = [np.full(n, c) for _, _, n, c in GROUPS] + [rng.integers(0, 2, len(OUTLIERS))]
     order = rng.permutation(sum(map(len, points)))
@@ -57,7 +58,7 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 
     def _initial_model(self):
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(whole("seed", self.seed, 0))
             head = _toy_head(self.points.shape[1], self.n_classes, self.dropout, self.width)
         return ChipNet(nn.Identity(), nn.Identity(), head)
 
@@ -98,6 +99,7 @@ def toy_learner(
     **params,  # more for `ToyClassifier`
 ) -> tuple:  # the learner, and the row ids of its pool
     "Make the toy pool with a model trained on a few labels."
+    seed = as_seed(seed)
     points, classes = toy_points(seed)
     rng = np.random.default_rng([seed, 1])
     order = rng.permutation(len(points))
@@ -186,7 +188,7 @@ def stand_in(
     seed: int = 0,  # decides the tables
 ) -> tuple:  # the learner, and the row ids of its pool
     "Make a learner whose model answers from tables."
-    x, probs, mc, labels = _tables(np.random.default_rng(seed), n + m + v, f, K, T, kind)
+    x, probs, mc, labels = _tables(np.random.default_rng(as_seed(seed)), n + m + v, f, K, T, kind)
     learner = ActiveLearner(TableModel(x, probs, mc, labels, np.arange(n + m, n + m + v)))
     if m: learner._add_training_data(np.arange(n, n + m), labels[n:n + m])
     return learner, np.arange(n)
