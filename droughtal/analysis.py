@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy import stats
 
 from .config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError
-from .files import round_files
+from .files import parse_yaml, round_files
 from .record import RecordError, check_against_data, read_record
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
@@ -231,8 +230,8 @@ def _conditions(where):
 def _same(name, value, wanted):
     "Whether a parameter has the value that a text names."
     if name == "fingerprint": return bool(wanted) and str(value).startswith(wanted)
-    try: number = yaml.safe_load(wanted)
-    except yaml.YAMLError: number = wanted
+    try: number = parse_yaml(wanted)
+    except ValueError: number = wanted
     return str(_canonical(name, value)) == str(_canonical(name, wanted)) or type(number) is type(value) and number == value
 
 # %% ../nbs/90_analysis.ipynb #1b1eb4cb

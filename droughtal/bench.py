@@ -19,7 +19,7 @@ import pandas as pd
 
 from .config import ParameterError
 from .files import hold, read_json, write_json, write_whole
-from .launch import execute, notebook_path
+from .launch import OwnPython, execute, notebook_path
 from .measure import claims
 
 # %% ../nbs/89_bench.ipynb #fc1171a5
@@ -111,7 +111,7 @@ def gather_claims(
 ) -> Path:  # the page
     "Execute the page that shows all claims, and keep its outputs."
     page = Path(page or notebook_path("promises"))
-    ran = nbclient.execute(nbformat.read(page, 4), cwd=page.parent, kernel_name="python3")
+    ran = nbclient.execute(nbformat.read(page, 4), cwd=page.parent, kernel_manager_class=OwnPython)
     return _write_outputs(page, nbformat.read(page, 4), ran.cells)
 
 # %% ../nbs/89_bench.ipynb #ddd8e0ac

@@ -21,6 +21,7 @@ from typing import Annotated, Optional
 import typer
 
 from .config import PRESETS, ExperimentConfig, ParameterError, TrainingConfig, make_config
+from .files import on_signals
 
 # %% ../nbs/99_cli.ipynb #bef83af3
 class _InOrder(typer.core.TyperGroup):
@@ -53,6 +54,8 @@ def _explain(error):
     text = error.format_message() if wrong_use else str(error) or type(error).__name__
     return " ".join(f"droughtal: {text}".split()), 2 if wrong_use or isinstance(error, ParameterError) else 1
 
+_HOW_TO_RESUME = {c: "; finished rounds are kept, run the same command again to go on" for c in ("sweep", "demo")} | {"run": "; finished rounds are kept, go on with --resume"}
+
 def main(
     args=None,  # list of str; None for the process's own arguments
 ) -> int:  # exit code, by `sys.exit` when called as the command
@@ -60,9 +63,9 @@ def main(
     args = list(sys.argv[1:] if args is None else args)
     debug, args = "--debug" in args, [a for a in args if a != "--debug"]
     try:
-        code = app(args, standalone_mode=False) or 0
+        with on_signals(None): code = app(args, standalone_mode=False) or 0
         if code == 130: raise KeyboardInterrupt  # typer's way to tell of one
-    except (KeyboardInterrupt, typer.Abort): code = _stop(f"droughtal: interrupted; finished rounds are kept, {'run the same command again to go on' if 'sweep' in args else 'go on with --resume'}", 130)
+    except (KeyboardInterrupt, typer.Abort): code = _stop("droughtal: interrupted" + _HOW_TO_RESUME.get(next(iter(args), ""), ""), 130)
     except Exception as e:
         if debug: traceback.print_exc()
         code = _stop(*_explain(e))

@@ -20,7 +20,7 @@ import yaml
 from .analysis import choose_runs, collect, curves_by_run, find_runs, options_as_strategies, shared_curves
 from .config import ParameterError
 from .experiment import find_data, open_data
-from .files import read_json, write_whole
+from .files import parse_yaml, read_json, write_whole
 from .launch import execute
 from .report import check_one, write_results
 
@@ -37,10 +37,13 @@ def read_manuscript(
     file = Path(file)
     whole = _read(file)
     front, text = re.match(r"\A---\n(.*?\n)---\n(.*)\Z", whole, re.S).groups() if whole.startswith("---\n") else ("", whole)
-    try: meta = yaml.safe_load(front) or {}
-    except yaml.YAMLError as e: raise PaperError(f"{file}: front matter is not YAML ({' '.join(str(e).split())})") from None
-    for name in meta.pop("metadata-files", []): meta = yaml.safe_load(_read(file.parent/name, file)) | meta
+    meta = _mapping(front, f"{file}: front matter")
+    for name in meta.pop("metadata-files", []): meta = _mapping(_read(file.parent/name, file), file.parent/name) | meta
     return meta, _INCLUDE.sub(lambda m: _read(file.parent/m[1], file), text)
+
+def _mapping(text, where):
+    try: return parse_yaml(text) or {}
+    except ValueError as e: raise PaperError(f"{where}: {e}") from None
 
 def _read(file, named_in=None):
     try: return file.read_text(encoding="utf-8")

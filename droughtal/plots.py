@@ -21,7 +21,6 @@ from textwrap import wrap
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import yaml
 from IPython.display import Image
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -31,7 +30,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
 from .analysis import aubc, curves_by_run, learning_curves, shared_curves, usable_metrics
-from .files import write_whole
+from .files import read_yaml, write_whole
 from .statistics import LOWER_IS_BETTER, _sign
 
 # %% ../nbs/92_plots.ipynb #01005a98
@@ -301,7 +300,7 @@ def plot_run(
     "Learning curve of one run with Wilson's 95 % interval for the evaluation rows."
     run = Path(run)
     rounds, env = pd.read_parquet(run/"rounds.parquet"), json.loads((run/"environment.json").read_text())
-    params = yaml.safe_load((run/"params.yaml").read_text())
+    params = read_yaml(run/"params.yaml")
     if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all(): raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
     n, name = params["holdout"] or env["data"]["val"], params.get("strategy", "supervised")
     ax = _axes(None, .7 * FULL, 2.5)

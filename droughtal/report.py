@@ -13,12 +13,11 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pandas as pd
-import yaml
 
 from .analysis import _commit, budget_note, curves_by_run, shared_budget, t_interval, varying_parameters, where_text
 from .composition import read_rounds, reliability_of
 from .experiment import _git_state
-from .files import read_json, write_json, write_whole
+from .files import read_json, read_yaml, write_json, write_whole
 from .statistics import (_names, _sign, average_ranks, detectable_gap, label_savings, noise_floor, paired_tests, pairwise, penalty_matrix, rank_strategies, score_blocks,
                                   score_table, seeds_needed, tell_savings)
 
@@ -51,7 +50,7 @@ def provenance(
     "Say where results came from; raises `ValueError` for runs of several settings or on several sets of data."
     check_one(table)
     runs = [Path(r) for r in table.run.unique()]
-    envs, params = [read_json(r/"environment.json") for r in runs], yaml.safe_load((runs[0]/"params.yaml").read_text())
+    envs, params = [read_json(r/"environment.json") for r in runs], read_yaml(runs[0]/"params.yaml")
     commit, dirty = _git_state("--untracked-files=no")  # the report's own; its figures are untracked at first
     data = {k: v for k, v in envs[0]["data"].items() if k != "file"}
     return dict(name=data_name(envs[0], params), runs=sorted(r.name for r in runs), fingerprint=envs[0]["data"]["fingerprint"], data=data | dict(file=Path(envs[0]["data"]["file"]).name),

@@ -16,39 +16,37 @@ import os
 import platform
 import re
 import signal
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from pathlib import Path
 from unittest import mock
 
 import pandas as pd
-import yaml
 
-from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError, make_config, changed_parameters
-from .files import Timeout, hold, is_held, read_json, read_yaml, write_json
+from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError, changed_parameters, make_config, read_value, unknown_parameter
+from .files import Timeout, hold, is_held, on_signals, parse_yaml, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 
 # %% ../nbs/86_sweep.ipynb #3b4000e7
 SWEEP_KEYS = ("preset",)  # what a grid may hold besides parameters of the experiment
 
-def _number(field, text):
-    try: return type(field.default)(text)
-    except ValueError: raise ParameterError(f"{field.name}: {text!r} is not {'a whole number' if type(field.default) is int else 'a number'}") from None
+def _split(field, value):
+    "The values that one entry of a grid stands for: commas separate numbers, booleans and strategies, and 0-4 is a span."
+    if not isinstance(value, str) or type(field.default) is str and field.name != "strategy": return [value]
+    parts = [p.strip() for p in value.split(",")]
+    if field.name == "strategy": return [p for p in parts if p]
+    if type(field.default) is not int: return parts
+    spans = [re.fullmatch(r"([0-9]+)\s*-\s*([0-9]+)", p) for p in parts]
+    return [v for p, s in zip(parts, spans) for v in (range(int(s[1]), int(s[2]) + 1) if s else [p])]
 
 def _values(field, given):
     "The values of one parameter as a list, each of the parameter's type."
-    kind, values = type(field.default), []
-    if given is None or isinstance(given, (list, tuple)) and None in given: raise ParameterError(f"{field.name}: no value given; leave it out of the grid for its default")
-    for v in given if isinstance(given, (list, tuple, range)) else [given]:
-        if not isinstance(v, str) or kind is str: values.append(v)
-        elif kind is int and (span := re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", v)): values += range(int(span[1]), int(span[2]) + 1)
-        elif kind in (int, float): values += [_number(field, t) for t in v.split(",")]
-        else: values.append(v)
-    if field.name == "strategy": values = [t.strip() for v in values for t in str(v).split(",") if t.strip()]
+    given = list(given) if isinstance(given, (list, tuple, range)) else [given]
+    if None in given: raise ParameterError(f"{field.name}: no value given; leave it out of the grid for its default")
+    values = [read_value(field, part) for value in given for part in _split(field, value)]
     if not values: raise ParameterError(f"{field.name}: an empty list of values")
     twice = next((v for i, v in enumerate(values) if v in values[:i]), None)
     if twice is not None: raise ParameterError(f"{field.name}: {twice!r} stands twice in the list")
@@ -60,20 +58,18 @@ def grid_axes(
     "Read a grid; raises `ParameterError` for unknown names, wrong values and values given twice."
     known = {f.name: f for f in fields(ExperimentConfig)}
     for name in grid:
-        if name not in known and name not in SWEEP_KEYS:
-            near = get_close_matches(str(name), known, 1, .6)
-            raise ParameterError(f"{name}: no such parameter{f', did you mean {near[0]}?' if near else ''}")
+        if name not in known and name not in SWEEP_KEYS: raise unknown_parameter(name, known)
         if name in ("out", "resume"): raise ParameterError(f"{name}: a sweep gives each run its own folder and always resumes; leave it out of the grid")
     return {name: _values(known[name], given) for name, given in grid.items() if name not in SWEEP_KEYS}
 
 # %% ../nbs/86_sweep.ipynb #7fe1f791
 def read_grid(
     file,  # YAML file
-) -> dict:  # the grid
-    "Read a grid from a file; raises `ParameterError` naming a file that is not there or holds no mapping."
-    try: grid = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+) -> dict:  # parameter to text, or to a list of texts; `grid_axes` reads them by the parameter's type
+    "Read a grid from a file, see `parse_yaml`; raises `ParameterError` with the file and the line."
+    try: grid = parse_yaml(Path(file).read_bytes(), typed=False)
     except OSError as e: raise ParameterError(f"grid: cannot read {file} ({e.strerror})") from None
-    except yaml.YAMLError as e: raise ParameterError(f"grid: {file} is not YAML ({' '.join(str(e).split())})") from None
+    except ValueError as e: raise ParameterError(f"grid: {file}: {e}") from None
     if not isinstance(grid, dict): raise ParameterError(f"grid: {file} holds no mapping of parameters to values, such as `seed: 0-4`")
     return grid
 
@@ -192,11 +188,23 @@ def sweep_status(
     return runs.assign(**{c: runs[c].astype(object).where(runs[c].notna(), None) for c in ("phase", "error")})
 
 # %% ../nbs/86_sweep.ipynb #d13e4108
+_at_work = set()  # folders of the runs that this process works on
+
+def _working_here(): return set(_at_work)
+
+def _refused(why): return dict(outcome="refused", error=f"the worker on {platform.node()} {why}", seconds=0.)
+
 def _work(parameters, made_by, wait=120.):
     "Do one run, and tell how it ended."
     folder = Path(parameters["out"])
-    if not (folder.parent/"sweep.json").is_file(): return dict(outcome="failed", error=f"the worker on {platform.node()} does not see {folder.parent}; a sweep's folder must be on a disk that all workers share", seconds=0.)
-    if version("droughtal") != made_by: return dict(outcome="failed", error=f"the worker on {platform.node()} has droughtal {version('droughtal')}, the sweep was planned with {made_by}", seconds=0.)
+    _at_work.add(str(folder))
+    try: return _attempt(folder, parameters, made_by, wait)
+    finally: _at_work.discard(str(folder))
+
+def _attempt(folder, parameters, made_by, wait):
+    "Execute the notebook of a run unless it is done, and note the attempt in its folder."
+    if not (folder.parent/"sweep.json").is_file(): return _refused(f"does not see {folder.parent}; a sweep's folder must be on a disk that all workers share")
+    if version("droughtal") != made_by: return _refused(f"has droughtal {version('droughtal')}, the sweep was planned with {made_by}; install the same version on both")
     if run_state(folder, parameters["repeats"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
@@ -223,25 +231,50 @@ def _machine_workers(threads):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores // max(1, threads), int(psutil.virtual_memory().total // RUN_MEMORY)))
 
+def _connect(scheduler):
+    from distributed import Client
+    try: return Client(scheduler, timeout=20)
+    except (OSError, ValueError, TimeoutError) as e: raise ParameterError(f"scheduler: nobody answers at {scheduler} ({' '.join(str(e).split())[:200]})") from None
+
+# %% ../nbs/86_sweep.ipynb #a687c53c
+@contextmanager
+def _postponed():
+    "Postpone SIGINT and SIGTERM to the end of the block; processes that it starts receive SIGINT only after they unblock it."
+    received, block = [], getattr(signal, "pthread_sigmask", None)
+    if block: resource_tracker.ensure_running()  # it would unblock SIGINT
+    with on_signals(lambda *_: received.append(True), (signal.SIGINT, signal.SIGTERM)):
+        mask = block and block(signal.SIG_BLOCK, {signal.SIGINT})
+        try: yield
+        except Exception:
+            if not received: raise
+        finally: mask is None or block(signal.SIG_SETMASK, mask)
+    if received: raise KeyboardInterrupt
+
+_PRELOAD = """import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+if hasattr(signal, "pthread_sigmask"): signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+"""  # run by a worker when it starts: its sweep interrupts the notebooks
+
 @contextmanager
 def local_cluster(
     workers: int = 0,  # runs at once; 0 for as many as the machine holds
     threads: int = 1,  # CPU threads for each
 ):
-    "A Dask client with workers on this machine."
+    "A Dask client with workers on this machine; raises `KeyboardInterrupt` only before or after it starts or closes them."
     import dask
     from distributed import Client, LocalCluster
-    ignore = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
     env = {f"{k}_NUM_THREADS": str(threads) for k in ("OMP", "MKL", "OPENBLAS")} | {f"MALLOC_{k}_THRESHOLD_": str(2**25) for k in ("TRIM", "MMAP")}
     spawn = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in env.items()}
+    options = dict(threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, preload=[_PRELOAD])
     with mock.patch.dict(os.environ, env), dask.config.set(spawn | {"distributed.admin.system-monitor.gil.enabled": False}):  # Dask prefers what the environment says
-        with LocalCluster(n_workers=workers or _machine_workers(threads), threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0",
-                          silence_logs=logging.CRITICAL, preload=[ignore]) as cluster, Client(cluster) as client: yield client
-
-def _connect(scheduler):
-    from distributed import Client
-    try: return Client(scheduler, timeout=20)
-    except (OSError, ValueError, TimeoutError) as e: raise ParameterError(f"scheduler: nobody answers at {scheduler} ({' '.join(str(e).split())[:200]})") from None
+        opened = ExitStack()
+        try:
+            with _postponed():
+                cluster = opened.enter_context(LocalCluster(n_workers=workers or _machine_workers(threads), **options))
+                client = opened.enter_context(Client(cluster))
+            yield client
+        finally:
+            with _postponed(): opened.close()
 
 # %% ../nbs/86_sweep.ipynb #b4b996e1
 class _Display:
@@ -306,10 +339,12 @@ def _submit(client, task, name, config, resources):
     return client.submit(_work, whole_parameters(config), version("droughtal"), key=(task, name), resources=resources, retries=0, pure=False)
 
 def _outcome(future, folder):
-    "How a run ended, from its task; what killed its workers is noted in its folder."
+    "How a run ended, from its task; what a worker could not write into the folder is noted here."
     error = future.exception()
-    if error is None: return future.result()
-    ended = dict(outcome="failed", error="the worker died each time it was tried" if type(error).__name__ == "KilledWorker" else f"{type(error).__name__}: {error}", seconds=0.)
+    ended = future.result() if error is None else dict(outcome="refused", error=f"{type(error).__name__}: {error}", seconds=0.)
+    if ended["outcome"] != "refused": return ended
+    ended["outcome"] = "failed"
+    if type(error).__name__ == "KilledWorker": ended["error"] = "the worker died each time it was tried"
     with suppress(OSError): _note(folder, dict(started=time.time(), pid=None), ended)  # the folder itself may be what is wrong
     return ended
 
@@ -331,22 +366,16 @@ def _follow(client, runs, pending, resources, show, say):
 def _stop(client, futures, runs, patience=60.):
     "Begin nothing more, interrupt what runs, and wait until it has let go of its folder."
     client.cancel([f for f in futures if not f.done()])
-    end, working = time.time() + patience, lambda: [c.out for n, c in runs.items() if is_held(Path(c.out)/".launch.lock")]
+    end, folders = time.time() + patience, {c.out for c in runs.values()}
+    def working():
+        at_work = set().union(*client.run(_working_here, on_error="ignore").values())
+        return [f for f in folders if f in at_work or is_held(Path(f)/".launch.lock")]
     while working() and time.time() < end:
         client.run(interrupt_notebooks, working(), on_error="ignore")
         again = time.time() + 4
         while working() and time.time() < again: time.sleep(.1)
 
 # %% ../nbs/86_sweep.ipynb #93367731
-@contextmanager
-def _sigterm_is_ctrl_c():
-    "Make SIGTERM stop the sweep as Ctrl-C does."
-    if threading.current_thread() is not threading.main_thread(): yield; return
-    def stop(*_): raise KeyboardInterrupt
-    before = signal.signal(signal.SIGTERM, stop)
-    try: yield
-    finally: signal.signal(signal.SIGTERM, before)
-
 def _run_all(client, todo, resources, show, before):
     "Run what is to do; seconds that the runs took, and how many ran at once."
     pending, busy, slots = {}, 0., 1
@@ -388,7 +417,7 @@ def run_sweep(
 def _with_workers(todo, scheduler, workers, resources, client, say, progress):
     "Find workers, and run on them."
     show, threads = _Display(len(todo), say, progress), max(1, *(c.threads for c in todo.values()))
-    with _sigterm_is_ctrl_c():
+    with on_signals(None):
         try:
             if client is not None: return _run_all(client, todo, resources, show, say)
             if scheduler:

@@ -21,12 +21,11 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-import yaml
 from matplotlib.figure import Figure
 
 from .config import ParameterError, TrainingConfig
 from .data import Chips, composite
-from .files import read_json, write_json
+from .files import read_json, read_yaml, write_json
 
 # %% ../nbs/79_tracking.ipynb #f32aacc6
 def one_line(
@@ -263,7 +262,7 @@ def track_report(
     folder = Path(folder).absolute()
     with _careful("logging the report"), _staged_below(folder):
         if not (folder/"params.yaml").is_file(): return False
-        params, note = yaml.safe_load((folder/"params.yaml").read_text()), read_json(folder/"wandb.json")
+        params, note = read_yaml(folder/"params.yaml"), read_json(folder/"wandb.json")
         if params.get("wandb", "off") == "off" or not note: return False
         notebook, failed = _notebook(folder, "active_learning" if "strategy" in params else "supervised")
         tracker = Tracker(params | dict(wandb=note["mode"], wandb_project=note["project"], resume=True), folder)
