@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from .config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError
-from .files import parse_yaml, round_files
+from .files import round_files
 from .record import RecordError, check_against_data, read_record
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
@@ -224,17 +224,24 @@ def _conditions(where):
     while at < len(where):
         m = _CONDITION.match(where, at)
         if not m: raise ParameterError(f"where: write NAME=VALUE, separated by commas, got {where!r}")
+        if m[1] in found: raise ParameterError(f"where: {m[1]} is named twice in {where!r}; name it once")
         found[m[1]], at = m[2].strip("'\""), m.end()
     return found
 
 def _same(name, value, wanted):
     "Whether a parameter has the value that a text names."
     if name == "fingerprint": return bool(wanted) and str(value).startswith(wanted)
-    try: number = parse_yaml(wanted)
-    except ValueError: number = wanted
-    return str(_canonical(name, value)) == str(_canonical(name, wanted)) or type(number) is type(value) and number == value
+    if isinstance(value, (bool, np.bool_)): return wanted.lower() == str(value).lower()
+    if isinstance(value, (int, float)):
+        try: return float(wanted) == value
+        except ValueError: return False
+    return str(_canonical(name, value)) == _canonical(name, wanted)
 
 # %% ../nbs/90_analysis.ipynb #1b1eb4cb
+def _texts(values):
+    "Different values of a column as texts; whole numbers without a point, which a column gets where a run lacks the parameter."
+    return list(dict.fromkeys(f"{v:.0f}" if isinstance(v, float) and v.is_integer() else str(v) for v in values.dropna()))
+
 def choose_runs(
     table: pd.DataFrame,  # from `collect`
     where: str = "",  # conditions such as "initial=100" or "initial=100,query=20", all of which must hold; empty for all runs
@@ -246,7 +253,7 @@ def choose_runs(
             raise ParameterError(f"where: {name!r} is no parameter of these runs; those that vary are {', '.join(varying_parameters(table)) or 'none'}")
         values = table[name] if name in table else pd.Series(shared[name], table.index)
         kept = values.map(lambda v: _same(name, v, wanted)).astype(bool)
-        if not kept.any(): raise ParameterError(f"where: no run with {name}={wanted}; there are {', '.join(dict.fromkeys(map(str, values)))}")
+        if not kept.any(): raise ParameterError(f"where: no run with {name}={wanted}; there are {', '.join(_texts(values))}")
         table = table[kept]
     return table
 
