@@ -50,7 +50,8 @@ def _open(file, opened):
 
 def _compared(record, data, opened):
     "Compare a run with its data; False if they are not there. Raises `RecordError`, and `ValueError` for a file named that is not the run's data."
-    chips = _open(data or record.environment["data"]["file"], opened) if data or os.path.isfile(record.environment["data"]["file"]) else None
+    file = data or record.environment["data"]["file"]
+    chips = _open(file, opened) if os.path.isfile(file) else None
     if data and chips is None: raise ValueError(f"data: {data} cannot be read as a data file; name the HDF5 file of the runs")
     if data and chips.fingerprint != record.fingerprint: raise ValueError(f"data: {data} is not the data of the run {record.path}; its fingerprint differs")
     if chips is None or chips.fingerprint != record.fingerprint: return False
@@ -165,7 +166,7 @@ def _refuse_nothing(folder, runs, left, wrong):
 
 def _warn_left(folder, runs, left, wrong, unfinished):
     "Warn of runs left out, and of those that could not be compared with their data."
-    if wrong: warnings.warn(f"{len(wrong)} run{'s' * (len(wrong) > 1)} in {folder} left out because the record is wrong: " + " | ".join(wrong.values()), stacklevel=3)
+    for reason in wrong.values(): warnings.warn(f"a run is left out: {reason}", stacklevel=3)
     if left: warnings.warn(f"unfinished runs in {folder} are left out: {_few(left, 20)}" + ("" if unfinished else "; finish them with resume, or take them in with unfinished=True, on the command line --unfinished"), stacklevel=3)
     if files := {r["env"]["data"]["file"]: r["about"]["run"] for r in runs if not r["compared"]}:
         warnings.warn(f"queried samples and labels could not be compared with the data, since {_few(files)} is missing or holds other data; name the runs' data file with data=, on the command line --data", stacklevel=3)
@@ -183,10 +184,11 @@ def collect(
     folder,  # a folder of run folders
     unfinished: bool = False,  # take runs that have not come to their end as well
     strict: bool = False,  # raise for a wrong record rather than leave the run out
-    data="",  # the runs' data file, if it has moved; empty for where each run found it
+    data="",  # HDF5 file or built-in name of the runs' data; empty for where each run found them
 ) -> pd.DataFrame:  # columns strategy, seed, each varying parameter, setting, round, labels, metric, value, run, simulated, fingerprint, version
     "Gather all runs below a folder, but those with a wrong record, which `attrs['left_out']` lists with the reason; raises `ValueError` if there is none, `RecordError` for a wrong one if `strict`, and warns of mixed data, versions or budgets."
-    runs, left, wrong = _read_runs(folder, unfinished, data)
+    from droughtal.experiment import find_data  # imports torch
+    runs, left, wrong = _read_runs(folder, unfinished, find_data(str(data)) if data else "")
     if wrong and strict: raise RecordError(" | ".join(wrong.values()))
     _refuse_nothing(folder, runs, left, wrong)
     _warn_left(folder, runs, left, wrong, unfinished)

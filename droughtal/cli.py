@@ -11,6 +11,7 @@ import inspect
 import json
 import sys
 import traceback
+import warnings
 from contextlib import redirect_stdout
 from dataclasses import fields
 from enum import Enum
@@ -191,8 +192,8 @@ def _run_and_tell(runs, out, how):
     say = lambda text: print(text, flush=True)
     report = run_sweep(runs, **how, say=say, progress=sys.stderr.isatty())
     tell_report(report, say)
-    if (report.runs.state == "done").any(): print(_write_table(out, out/"results.parquet"))
-    if len(report.failed): raise typer.Exit(1)
+    wrong = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
+    if len(report.failed) or wrong: raise typer.Exit(1)
 
 _sweep.__signature__ = inspect.Signature(
     [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
@@ -213,14 +214,21 @@ def sweep_status(
     if as_json: print(sweep.sweep_status(out).reset_index().to_json(orient="records", indent=1))
     else: sweep.show_status(out, watch)
 
-def _write_table(folder, file, where="", unfinished=False):
+def _write_table(folder, file, where="", unfinished=False, strict=False, data=""):
+    "Write the table of all runs and print its path; whether runs with a wrong record are left out."
     from droughtal.analysis import choose_runs, collect
     from droughtal.files import write_whole
-    table = choose_runs(collect(folder, unfinished), where)
     if file.suffix not in (".parquet", ".csv"): raise ParameterError(f"out: {file} should end in .parquet or .csv")
-    return write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False))
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        table = choose_runs(collect(folder, unfinished, strict, data), where)
+    for w in raised: print(f"droughtal: {w.message}", file=sys.stderr)
+    print(write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
+    return bool(table.attrs["left_out"])
 
 _Where = Annotated[str, typer.Option(metavar="NAME=VALUE[,NAME=VALUE]", help="Only runs with these values of parameters, such as initial=100; empty for all.")]
+_Data = Annotated[str, typer.Option(metavar="FILE.h5", help="The runs' data, if the file has moved.")]
+_Strict = Annotated[bool, typer.Option("--strict", help="Stop at a run with a wrong record; otherwise it is listed and left out, and the exit code is 1.")]
 _Unfinished = Annotated[bool, typer.Option("--unfinished", help="Take runs that have not come to their end as well.")]
 
 @app.command("collect", short_help="Gather the runs below a folder into one table.")
@@ -229,9 +237,11 @@ def collect_runs(
     out: Annotated[Optional[Path], typer.Option(help="File to write, .parquet or .csv [default: DIR/results.parquet].")] = None,
     where: _Where = "",
     unfinished: _Unfinished = False,
+    strict: _Strict = False,
+    data: _Data = "",
 ):
     "Gather all finished runs below a folder into one table: strategy, seed, parameters that vary, labels, metric, value."
-    print(_write_table(folder, out or folder/"results.parquet", where, unfinished))
+    if _write_table(folder, out or folder/"results.parquet", where, unfinished, strict, data): raise typer.Exit(1)
 
 # %% ../nbs/99_cli.ipynb #7258024c
 _Manuscript = Annotated[Path, typer.Option("--paper", metavar="FILE.qmd", help="The manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made.")]
@@ -245,15 +255,18 @@ def report(
     metric: Annotated[str, typer.Option(help="Metric to compare.")] = "accuracy",
     baseline: Annotated[str, typer.Option(help="Strategy that others are compared with.")] = "random",
     margin: Annotated[float, typer.Option(min=1e-9, help="Largest difference that does not matter, in the metric's unit.")] = .01,
-    data: Annotated[str, typer.Option(metavar="FILE.h5", help="The runs' data, if the file has moved.")] = "",
+    data: _Data = "",
     where: _Where = "",
     unfinished: _Unfinished = False,
+    strict: _Strict = False,
 ):
     "Make every figure, table and number of a write-up from a sweep's folder, then the paper as HTML and PDF."
     from droughtal.paper import make_report
-    choice = dict(name=name, metric=metric, baseline=baseline, margin=margin, data=data, where=where, unfinished=unfinished)
+    choice = dict(name=name, metric=metric, baseline=baseline, margin=margin, data=data, where=where, unfinished=unfinished, strict=strict)
     made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), **choice)
+    left_out = made.pop("left_out", {})
     for file in made.values(): print(file)
+    if left_out: raise typer.Exit(1)
 
 @app.command("paper", short_help="Set the paper from figures and numbers that are there.")
 def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):

@@ -28,6 +28,7 @@ from traitlets.config import Config
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
 from .files import Timeout, hold, on_signals, round_files
+from .record import RecordError
 
 # %% ../nbs/82_launch.ipynb #f15eba0e
 NOTEBOOKS = dict(active_learning=ExperimentConfig, supervised=TrainingConfig)  # notebook to its parameters
@@ -133,7 +134,7 @@ def _execute(name, parameters, folder, part, quiet):
         how = dict(kernel_name="python3", language="python", progress_bar=False, stdout_file=None if quiet else sys.stdout)
         try: papermill.execute_notebook(_literally(notebook_path(name)), _literally(part), parameters=parameters, **how, **kernel)
         except papermill.PapermillExecutionError as e:
-            error = {"ParameterError": ParameterError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
+            error = {"ParameterError": ParameterError(e.evalue), "RecordError": RecordError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
         except DeadKernelError: error = _without_traceback(part, DIED, kernel["config"].last_words)
         except RuntimeError as e: error = _without_traceback(part, f"the notebook's process did not start ({e})", kernel["config"].last_words)
         else: return None

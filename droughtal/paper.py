@@ -22,6 +22,7 @@ from .config import ParameterError
 from .experiment import find_data, open_data
 from .files import parse_yaml, read_json, write_whole
 from .launch import execute
+from .record import RecordError
 from .report import check_one, write_results
 
 # %% ../nbs/97_paper.ipynb #cdd6d963
@@ -167,18 +168,18 @@ def _typeset(source, folder, stem):
     finally: part.unlink()
 
 # %% ../nbs/97_paper.ipynb #bc9850c0
-def _runs(sweep, where, unfinished):
+def _runs(sweep, where, unfinished, strict, data):
     "The table of the active-learning runs that are compared; its warnings are the notebook's."
     if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = choose_runs(options_as_strategies(collect(sweep, unfinished)), where)
+        table = choose_runs(options_as_strategies(collect(sweep, unfinished, strict, data)), where)
     return table[table.strategy != "supervised"]
 
-def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", unfinished=False, **_):
-    "Refuse a sweep in which there is nothing to compare, before any work."
+def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", unfinished=False, strict=False, **_):
+    "Refuse a sweep in which there is nothing to compare, before any work; the runs left out, with the reason."
     try:
-        table = _runs(sweep, where, unfinished)
+        table = _runs(sweep, where, unfinished, strict, data)
         strategies = sorted(table.strategy.unique())
         if not strategies: raise ParameterError(f"report: no active-learning run below {sweep}")
         if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
@@ -186,7 +187,8 @@ def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", 
         check_one(table)
         shared_curves(curves_by_run(table, metric))
         open_data(table.run.iloc[0], data or None)
-    except ParameterError: raise
+        return table.attrs["left_out"]
+    except (ParameterError, RecordError): raise
     except ValueError as e: raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
 
 def _put(drawn, figures):
@@ -203,11 +205,13 @@ def make_report(
     figures="paper/figures",  # folder for figures, tables and numbers, a folder for each data set
     manuscript="paper/paper.qmd",  # the manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made
     say=print,  # function that tells progress
-    **parameters,  # of the notebook: name, metric, baseline, margin, data, where, unfinished
-) -> dict:  # "notebook" to the executed notebook, and "html" and "pdf" of the paper if there is one
+    **parameters,  # of the notebook: name, metric, baseline, margin, data, where, unfinished; and strict: raise for a wrong record rather than leave the run out
+) -> dict:  # "notebook" to the executed notebook, "html" and "pdf" of the paper if there is one, and "left_out" (run folder to reason) if a record is wrong
     "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies that can be compared, and `NotebookError`. Until all is drawn the old figures stay."
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
-    _check_runs(sweep, **parameters)
+    left = _check_runs(sweep, **parameters)
+    parameters.pop("strict", None)
+    for reason in left.values(): say(f"a run is left out: {reason}")
     if parameters.get("data"): parameters["data"] = str(find_data(parameters["data"]).resolve())
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)
@@ -216,7 +220,7 @@ def make_report(
     shutil.rmtree(out/"figures", ignore_errors=True)
     execute("compare", whole, quiet=True)
     _put(out/"figures", figures)
-    made = dict(notebook=out/"compare.ipynb")
+    made = dict(notebook=out/"compare.ipynb") | (dict(left_out=left) if left else {})
     if not manuscript.is_file() or not whole["template"]: say(f"no manuscript {manuscript}: figures, tables and numbers only"); return made
     if figures != manuscript.parent.resolve()/"figures": say(f"{manuscript} shows other figures, those beside it: figures, tables and numbers only"); return made
     for name in DATA_SETS:

@@ -29,6 +29,7 @@ import pandas as pd
 from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError, changed_parameters, make_config, read_value, unknown_parameter
 from .files import Timeout, hold, is_held, on_signals, parse_yaml, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
+from .record import RecordError, read_record
 
 # %% ../nbs/86_sweep.ipynb #3b4000e7
 SWEEP_KEYS = ("preset",)  # what a grid may hold besides parameters of the experiment
@@ -210,7 +211,7 @@ def _attempt(folder, parameters, made_by, wait):
     _note(folder, attempt)
     try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
     except KeyboardInterrupt: ended = dict(outcome="interrupted")
-    except Exception as e: ended = dict(outcome="failed", error=f"{type(e).__name__}: {e}" if type(e).__name__ not in ("ParameterError", "NotebookError") else str(e))
+    except Exception as e: ended = dict(outcome="failed", error=f"{type(e).__name__}: {e}" if type(e).__name__ not in ("ParameterError", "RecordError", "NotebookError") else str(e))
     ended["seconds"] = time.time() - attempt["started"]
     _note(folder, attempt, ended)
     return ended
@@ -322,10 +323,23 @@ class SweepReport:
     def overhead(self):  # share of the wall time that is not the runs' own; NaN if nothing was run
         return 1 - self.busy / self.slots / self.seconds if self.busy else float("nan")
 
+def _wrong_records(runs):
+    "Names of finished runs whose record is wrong, with the reason."
+    from droughtal.data import Chips
+    from droughtal.experiment import find_data
+    from droughtal.store import StoreError
+    opened, wrong = {}, {}
+    for name, config in runs.items():
+        if config.data not in opened:
+            try: opened[config.data] = Chips(find_data(config.data))
+            except (StoreError, OSError): opened[config.data] = None  # the runs that use it report it
+        try: read_record(config.out, opened[config.data])
+        except RecordError as e: wrong[name] = str(e)
+    return wrong
+
 def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
-    try: old = read_yaml(Path(config.out)/"params.yaml")
-    except ValueError as e: raise ParameterError(f"out: {e}; restore it, or choose another folder") from None
+    old = read_yaml(Path(config.out)/"params.yaml")
     if differs := changed_parameters(vars(config), old, NEUTRAL_PARAMETERS): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../nbs/86_sweep.ipynb #c21b4f08
@@ -395,7 +409,7 @@ def run_sweep(
     say=print,  # function that tells progress
     progress: bool = False,  # draw bars in the terminal instead of lines
 ) -> SweepReport:
-    "Do all runs that are not done yet; raises `ParameterError` before any work, and `KeyboardInterrupt` after stopping cleanly."
+    "Do all runs that are not done yet, and report those that are done with a wrong record as failed; raises `ParameterError` before any work, and `KeyboardInterrupt` after stopping cleanly."
     out, start = Path(next(iter(runs.values())).out).parent, time.time()
     if workers < 0: raise ParameterError(f"workers: at least 0, got {workers}")
     if resources and not scheduler and client is None: raise ParameterError("resources: workers on this machine offer none; name a scheduler whose workers do")
@@ -404,15 +418,18 @@ def run_sweep(
     try:
         with hold(out/".sweep.lock"):
             states = {n: run_state(c.out, c.repeats)["state"] for n, c in runs.items()}
-            for n, c in runs.items():
-                if states[n] == "done": _check_done(c)
+            done = {n: c for n, c in runs.items() if states[n] == "done"}
+            wrong = _wrong_records(done)
+            for n in set(done) - set(wrong): _check_done(done[n])
             _write_plan(out, runs)
             todo = {n: c for n, c in runs.items() if states[n] != "done"}
             say(f"{len(runs)} runs, {len(runs) - len(todo)} of them done before, in {out}")
             busy, slots = _with_workers(todo, scheduler, workers, resources, client, say, progress) if todo else (0., 1)
     except Timeout: raise ParameterError(f"out: another sweep is working in {out}") from None
     except OSError as e: raise (ParameterError(f"out: cannot write to {e.filename} ({e.strerror})") if e.filename else e) from None
-    return SweepReport(sweep_status(out).loc[list(runs)], time.time() - start, busy, slots, len(runs) - len(todo))
+    found = sweep_status(out).loc[list(runs)]
+    for name, why in wrong.items(): found.loc[name, ["state", "error"]] = "failed", why
+    return SweepReport(found, time.time() - start, busy, slots, len(runs) - len(todo))
 
 def _with_workers(todo, scheduler, workers, resources, client, say, progress):
     "Find workers, and run on them."
