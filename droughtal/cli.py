@@ -222,7 +222,8 @@ def _write_table(folder, file, where="", unfinished=False, strict=False, data=""
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         table = choose_runs(collect(folder, unfinished, strict, data), where)
-    for w in raised: print(f"droughtal: {w.message}", file=sys.stderr)
+    for w in raised:
+        if w.category is UserWarning: print(f"droughtal: {w.message}", file=sys.stderr)
     print(write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
     return bool(table.attrs["left_out"])
 
