@@ -491,7 +491,7 @@ def _other_format(
 )->ShardError|None: # None for a format that is not known
     "Name the format of a file that is no TFRecord"
     for at, magic, what, hint in _FORMATS:
-        if beginning.startswith(magic, at): return ShardError(name, 0, f"the file is {what}, no TFRecord", hint, framing=True)
+        if beginning.startswith(magic, at): return ShardError(name, 0, f"wrong CRC of the length: the file is {what}, no TFRecord", hint, framing=True)
 
 # %% ../nbs/00_shards.ipynb #b2efba69
 _MOST_LAYOUTS, _MANY = 100, 1024
