@@ -163,7 +163,7 @@ def execute(
             if not error: failed.unlink(missing_ok=True)
             if parameters.get("wandb", "off") != "off": _report(folder)
     except Timeout: raise ParameterError(f"out: another process is working in {folder}") from None
-    except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
+    except OSError as e: raise ParameterError(f"out: cannot write to {e.filename or folder} ({e.strerror})") from None
     if isinstance(error, NotebookError): raise NotebookError(f"{error} (see {failed})")
     if error: raise error
     return folder
