@@ -55,7 +55,8 @@ def _explain(error):
     text = error.format_message() if wrong_use else str(error) or type(error).__name__
     return " ".join(f"droughtal: {text}".split()), 2 if wrong_use or isinstance(error, ParameterError) else 1
 
-_HOW_TO_RESUME = {c: "; finished rounds are kept, run the same command again to go on" for c in ("sweep", "demo")} | {"run": "; finished rounds are kept, go on with --resume"}
+_AGAIN = "; finished rounds are kept, run the same command again to go on"
+_HOW_TO_RESUME = dict(sweep=_AGAIN, demo=_AGAIN, run="; finished rounds are kept, go on with --resume")
 
 def main(
     args=None,  # list of str; None for the process's own arguments
@@ -66,7 +67,8 @@ def main(
     try:
         with on_signals(None): code = app(args, standalone_mode=False) or 0
         if code == 130: raise KeyboardInterrupt  # typer's way to tell of one
-    except (KeyboardInterrupt, typer.Abort): code = _stop("droughtal: interrupted" + _HOW_TO_RESUME.get(next(iter(args), ""), ""), 130)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _stop(f"droughtal: interrupted{_HOW_TO_RESUME.get(args[0] if args else '', '')}", 130)
     except Exception as e:
         if debug: traceback.print_exc()
         code = _stop(*_explain(e))

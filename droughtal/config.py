@@ -85,7 +85,8 @@ def unknown_parameter(
 ) -> ParameterError:  # to be raised
     "The error for a name that is no parameter, with a suggestion."
     near = get_close_matches(str(name), known, 1, .6)
-    return ParameterError(f"{name}: no such parameter" + (f", did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"))
+    hint = f", did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+    return ParameterError(f"{name}: no such parameter{hint}")
 
 def _assignments(source):
     "Name to AST of the value in a cell that consists of assignments; None for any other cell."
@@ -113,10 +114,10 @@ def _declared(names, kind):
     return own | {f.name: f for f in (fields(kind) if kind else ())}
 
 def read_parameters(
-    namespace: dict,  # `globals()` of the notebook, in the first cell after its parameters; values are replaced by those of the right type
+    namespace: dict,  # `globals()` in the first cell after the parameters; the values read replace those in it
     kind=None,  # configuration class that declares the parameters; None if the notebook's cell does
 ) -> None:
-    "Check and read the parameters of a notebook; raises `ParameterError` for names that papermill added and that are no parameters."
+    "Check and read a notebook's parameters; raises `ParameterError` for unknown names that papermill added."
     own, *added = _parameter_cells() or [{}]
     declared = _declared(own, kind)
     for name in (n for names in added for n in names if n not in _PAPERMILL):

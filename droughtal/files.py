@@ -68,7 +68,8 @@ def read_json(
     except ValueError: raise ValueError(f"{path} is damaged: it holds no JSON") from None
 
 # %% ../nbs/74_files.ipynb #dc9b4767
-_WORDS = {w: v for word, v in {"null": None, "true": True, "false": False}.items() for w in (word, word.title(), word.upper())}
+_NAMED = {"null": None, "true": True, "false": False}
+_WORDS = {w: v for word, v in _NAMED.items() for w in (word, word.title(), word.upper())}
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?|\.[0-9]+([eE][-+][0-9]+)?|[-+]?\.inf|\.nan")
 _OCTAL = re.compile(r"[-+]?0[0-9_]+")
@@ -79,7 +80,8 @@ def _scalar(node, typed):
     if node.style: return text
     if text in ("", "~"): return None
     if text in _WORDS and (typed or _WORDS[text] is None): return _WORDS[text]
-    if not typed and _OCTAL.fullmatch(text): raise ValueError(f"line {line}: {text} has a leading zero; remove it, or write '{text}'")
+    if not typed and _OCTAL.fullmatch(text):
+        raise ValueError(f"line {line}: {text} has a leading zero; remove it, or write '{text}'")
     if typed and _INT.fullmatch(text): return int(text)
     if typed and _FLOAT.fullmatch(text): return float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return text
@@ -99,7 +101,8 @@ def _content(node, typed, seen):
     for key, value in node.value:
         name, where = key.value, f"line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode): raise ValueError(f"{where}: a name must be text")
-        if name == "<<" and not key.style: raise ValueError(f"{where}: << (merge) is not supported; repeat the values instead")
+        if name == "<<" and not key.style:
+            raise ValueError(f"{where}: << (merge) is not supported; repeat the values instead")
         if name in found: raise ValueError(f"{where}: {name} is given twice; keep one of them")
         found[name] = _content(value, typed, seen)
     return found

@@ -41,6 +41,10 @@ def notebook_path(
         if (path := Path(str(files(package)/f"{name}.ipynb"))).is_file(): return path
     raise FileNotFoundError(f"no notebook {name} came with the package")
 
+def _literally(path):
+    "A path as papermill takes it, which fills in names in braces."
+    return str(path).replace("{", "{{").replace("}", "}}")
+
 def notebook_parameters(
     name: str,  # a key of `NOTEBOOKS`
 ) -> list:  # names of the parameters in the notebook's tagged cell
@@ -50,7 +54,7 @@ def notebook_parameters(
 
 # %% ../nbs/82_launch.ipynb #22f08e58
 class OwnPython(AsyncKernelManager):
-    "A kernel manager whose kernels run in the interpreter of this process, whatever Jupyter has registered; raises `RuntimeError` if it cannot start."
+    "A kernel manager for the interpreter of this process; raises `RuntimeError` if the kernel cannot start."
     @property
     def kernel_spec(self): return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
@@ -98,7 +102,7 @@ def interrupt_notebooks(
 # %% ../nbs/82_launch.ipynb #e66b5165
 @contextmanager
 def _interruptible(folder, every=4.):
-    "Pass the first SIGINT or SIGTERM on to the folder's notebook, again every few seconds until it has ended; the next one raises `KeyboardInterrupt`."
+    "Interrupt the folder's notebook at the first SIGINT or SIGTERM until it ends; raises `KeyboardInterrupt` at the next."
     ended, asked = threading.Event(), []
     def repeat():
         while not ended.wait(every): interrupt_notebooks([folder])
@@ -123,16 +127,13 @@ def _without_traceback(part, why, words):
     nbformat.write(notebook, part)
     return NotebookError(why)
 
-def _literally(path):
-    "A path as papermill takes it, which fills in names in braces."
-    return str(path).replace("{", "{{").replace("}", "}}")
-
 def _execute(name, parameters, folder, part, quiet):
     "Execute the notebook into `part`; the error it ended with, or None."
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what goes wrong is told below
     with _kernel_for(folder) as kernel:
-        how = dict(kernel_name="python3", language="python", progress_bar=False, stdout_file=None if quiet else sys.stdout)
-        try: papermill.execute_notebook(_literally(notebook_path(name)), _literally(part), parameters=parameters, **how, **kernel)
+        how = kernel | dict(kernel_name="python3", language="python", stdout_file=None if quiet else sys.stdout)
+        paths = _literally(notebook_path(name)), _literally(part)
+        try: papermill.execute_notebook(*paths, parameters=parameters, progress_bar=False, **how)
         except papermill.PapermillExecutionError as e:
             error = {"ParameterError": ParameterError(e.evalue), "RecordError": RecordError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
         except DeadKernelError: error = _without_traceback(part, DIED, kernel["config"].last_words)
@@ -163,7 +164,7 @@ def execute(
             if not error: failed.unlink(missing_ok=True)
             if parameters.get("wandb", "off") != "off": _report(folder)
     except Timeout: raise ParameterError(f"out: another process is working in {folder}") from None
-    except OSError as e: raise ParameterError(f"out: cannot write to {folder} ({e.strerror})") from None
+    except OSError as e: raise ParameterError(f"out: cannot write to {e.filename or folder} ({e.strerror})") from None
     if isinstance(error, NotebookError): raise NotebookError(f"{error} (see {failed})")
     if error: raise error
     return folder

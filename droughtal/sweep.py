@@ -26,7 +26,8 @@ from unittest import mock
 
 import pandas as pd
 
-from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError, changed_parameters, make_config, read_value, unknown_parameter
+from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError
+from .config import changed_parameters, make_config, read_value, unknown_parameter
 from .files import Timeout, hold, is_held, on_signals, parse_yaml, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 from .record import RecordError, read_record
@@ -204,8 +205,10 @@ def _work(parameters, made_by, wait=120.):
 
 def _attempt(folder, parameters, made_by, wait):
     "Execute the notebook of a run unless it is done, and note the attempt in its folder."
-    if not (folder.parent/"sweep.json").is_file(): return _refused(f"does not see {folder.parent}; a sweep's folder must be on a disk that all workers share")
-    if version("droughtal") != made_by: return _refused(f"has droughtal {version('droughtal')}, the sweep was planned with {made_by}; install the same version on both")
+    if not (folder.parent/"sweep.json").is_file():
+        return _refused(f"does not see {folder.parent}; a sweep's folder must be on a disk that all workers share")
+    if (here := version("droughtal")) != made_by:
+        return _refused(f"has droughtal {here}, the sweep was planned with {made_by}; install the same version on both")
     if run_state(folder, parameters["repeats"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
@@ -240,7 +243,7 @@ def _connect(scheduler):
 # %% ../nbs/86_sweep.ipynb #a687c53c
 @contextmanager
 def _postponed():
-    "Postpone SIGINT and SIGTERM to the end of the block; processes that it starts receive SIGINT only after they unblock it."
+    "Postpone SIGINT and SIGTERM to the end of the block; processes started in it get SIGINT once they unblock it."
     received, block = [], getattr(signal, "pthread_sigmask", None)
     if block: resource_tracker.ensure_running()  # it would unblock SIGINT
     with on_signals(lambda *_: received.append(True), (signal.SIGINT, signal.SIGTERM)):
@@ -266,7 +269,8 @@ def local_cluster(
     from distributed import Client, LocalCluster
     env = {f"{k}_NUM_THREADS": str(threads) for k in ("OMP", "MKL", "OPENBLAS")} | {f"MALLOC_{k}_THRESHOLD_": str(2**25) for k in ("TRIM", "MMAP")}
     spawn = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in env.items()}
-    options = dict(threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, preload=[_PRELOAD])
+    options = dict(threads_per_worker=1, processes=True, memory_limit=0, dashboard_address="127.0.0.1:0")
+    options |= dict(silence_logs=logging.CRITICAL, preload=[_PRELOAD])
     with mock.patch.dict(os.environ, env), dask.config.set(spawn | {"distributed.admin.system-monitor.gil.enabled": False}):  # Dask prefers what the environment says
         opened = ExitStack()
         try:
@@ -355,10 +359,11 @@ def _submit(client, task, name, config, resources):
 def _outcome(future, folder):
     "How a run ended, from its task; what a worker could not write into the folder is noted here."
     error = future.exception()
-    ended = future.result() if error is None else dict(outcome="refused", error=f"{type(error).__name__}: {error}", seconds=0.)
-    if ended["outcome"] != "refused": return ended
-    ended["outcome"] = "failed"
-    if type(error).__name__ == "KilledWorker": ended["error"] = "the worker died each time it was tried"
+    if error is None and (ended := future.result())["outcome"] != "refused": return ended
+    if error is None: why = ended["error"]
+    elif type(error).__name__ == "KilledWorker": why = "the worker died each time it was tried"
+    else: why = f"{type(error).__name__}: {error}"
+    ended = dict(outcome="failed", error=why, seconds=0.)
     with suppress(OSError): _note(folder, dict(started=time.time(), pid=None), ended)  # the folder itself may be what is wrong
     return ended
 
