@@ -12,44 +12,44 @@ import math
 import multiprocessing as mp
 import os
 import platform
+import re
 import signal
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import psutil
+import torch
+from threadpoolctl import threadpool_limits
 
 # %% ../nbs/73_measure.ipynb #60f46929
 _PROCESS = Path("/proc/self")
 
-def _resident(mark):
-    "Bytes of `VmRSS`, now resident, or `VmHWM`, the most since it was set back."
-    line = next(l for l in (_PROCESS/"status").read_text().splitlines() if l.startswith(mark))
-    return int(line.split()[1]) * 1024
-
-def _begin():
-    "Set the high-water mark back; bytes resident now, or nan where the system does not tell."
-    with suppress(OSError, AttributeError): ctypes.CDLL(None).malloc_trim(0)
-    try: (_PROCESS/"clear_refs").write_text("5"); return _resident("VmRSS")
-    except (OSError, StopIteration): return math.nan
+def _peak():
+    "Peak of resident memory, bytes, since it was last reset; psutil cannot reset it."
+    return int(re.search(r"VmHWM:\s+(\d+)", (_PROCESS/"status").read_text())[1]) * 1024
 
 @contextmanager
 def peak_memory(
-    device: str = "cpu",  # torch device; for one with memory of its own that is what is measured
+    device: str = "cpu",  # torch device; on CUDA, the device's memory is measured
 ):
-    "Yield an object whose `bytes`, when the work is done, is the memory that it took at most, beyond what was taken before; nan where the system does not tell."
-    peak, cuda = SimpleNamespace(bytes=math.nan), None
-    if str(device).startswith("cuda"):
-        from torch import cuda
-        cuda.reset_peak_memory_stats(device); start = cuda.memory_allocated(device)
-    else: start = _begin()
+    "Yield an object whose `bytes`, afterwards, is the peak of memory beyond the start; nan without Linux's `/proc`."
+    peak, cuda = SimpleNamespace(bytes=math.nan), torch.cuda if str(device).startswith("cuda") else None
+    now = partial(cuda.max_memory_allocated, device) if cuda else _peak
+    with suppress(OSError, AttributeError): ctypes.CDLL(None).malloc_trim(0)
+    try:
+        if cuda: cuda.reset_peak_memory_stats(device)
+        else: (_PROCESS/"clear_refs").write_text("5")
+        start = now()
+    except (OSError, TypeError): start = math.nan
     try: yield peak
     finally:
-        if cuda: peak.bytes = cuda.max_memory_allocated(device) - start
-        elif not math.isnan(start): peak.bytes = max(0, _resident("VmHWM") - start)
+        if not math.isnan(start): peak.bytes = now() - start
 
 # %% ../nbs/73_measure.ipynb #2d06c2e2
 def take_turns(
@@ -57,16 +57,15 @@ def take_turns(
     runs: int = 5,  # turns that count, at least 1
     before=None,  # function called before each turn of each side, untimed, such as one that empties a cache
 ) -> pd.DataFrame:  # seconds, a row for each run, a column for each side
-    "Time functions that do the same work, in turns; every other turn in reverse order."
-    rows = []
-    for turn in range(-1, runs):  # the first turn warms up
-        seconds = {}
+    "Time functions that do the same work, in turns, after a first turn that does not count; every other turn in reverse."
+    seconds = {name: [] for name in sides}
+    for turn in range(-1, runs):
         for name in list(sides)[::-1 if turn % 2 else 1]:
             if before: before()
-            start = time.perf_counter(); sides[name]()
-            seconds[name] = time.perf_counter() - start
-        rows.append({name: seconds[name] for name in sides})
-    return pd.DataFrame(rows[1:])
+            start = time.perf_counter()
+            sides[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return pd.DataFrame(seconds)[1:].reset_index(drop=True)
 
 def speed_ratio(
     times: pd.DataFrame,  # from `take_turns`
@@ -79,17 +78,17 @@ def speed_ratio(
     return float(ratios.median()), float(ratios.min()), float(ratios.max())
 
 # %% ../nbs/73_measure.ipynb #e308f9b2
+def _cores(): return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count()))
+
 def machine() -> str:  # processor, cores, memory, system and the versions that matter
     "Name this machine in a line."
-    import psutil
-    model = next((l.split(":")[1].strip() for l in _lines(Path("/proc/cpuinfo")) if l.startswith("model name")), platform.processor() or platform.machine())
-    there = os.cpu_count()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    info, usable, there = Path("/proc/cpuinfo"), len(_cores()), os.cpu_count()
+    named = re.search(r"model name\s*: (.*)", info.read_text() if info.exists() else "")
+    model = named[1] if named else platform.processor() or platform.machine()
     cores = f"{usable} of {there}" if usable < there else there
-    software = ", ".join(f"{p} {version(p)}" for p in ("torch", "numpy"))
-    return f"{model}, {cores} cores, {psutil.virtual_memory().total / 1e9:.0f} GB; {platform.system()}, Python {platform.python_version()}, {software}"
-
-def _lines(path): return path.read_text().splitlines() if path.exists() else []
+    memory, python = psutil.virtual_memory().total, platform.python_version()
+    software = f"Python {python}, torch {version('torch')}, numpy {version('numpy')}"
+    return f"{model}, {cores} cores, {memory / 1e9:.0f} GB; {platform.system()}, {software}"
 
 # %% ../nbs/73_measure.ipynb #89cf6ac3
 def claim(
@@ -101,8 +100,10 @@ def claim(
 ) -> dict:  # a row for `claims`
     "Hold a measurement against its goal."
     value, low, high = measured if isinstance(measured, tuple) else (measured,) * 3
-    met = "" if goal is None else "not measured" if math.isnan(value) else "met" if (value >= goal if least else value <= goal) else "missed"
-    return dict(what=what, value=value, low=low, high=high, goal="" if goal is None else f"{'at least' if least else 'at most'} {goal:g}", outcome=met, note=note)
+    row = dict(what=what, value=value, low=low, high=high, goal="", outcome="", note=note)
+    if goal is None: return row
+    met = "met" if (value >= goal if least else value <= goal) else "missed"
+    return row | dict(goal=f"at {'least' if least else 'most'} {goal:g}", outcome="not measured" if math.isnan(value) else met)
 
 def claims(
     rows: list,  # from `claim`
@@ -117,15 +118,14 @@ def plot_claims(
 ) -> plt.Figure:  # the figure
     "Draw measured values with their spread, and the goals."
     rows = table[table.value.notna()].iloc[::-1]
+    y, colors = range(len(rows)), ["#D55E00" if o == "missed" else "#0072B2" for o in rows.outcome]
     fig, ax = plt.subplots(figsize=(6.5, .6 + .32 * len(rows)), layout="constrained")
-    for y, r in enumerate(rows.itertuples()):
-        color = {"missed": "#D55E00"}.get(r.outcome, "#0072B2")
-        ax.plot([r.low, r.high], [y, y], color=color, lw=1.5); ax.plot(r.value, y, "o", ms=5, color=color)
-        if r.goal: ax.plot(float(r.goal.split()[-1]), y, "|", ms=13, mew=1.5, color="0.3")
-    ax.set(yticks=range(len(rows)), yticklabels=rows.index, xlabel=f"{label}; bar: goal; orange: missed; line: least to most")
+    ax.hlines(y, rows.low, rows.high, colors)
+    ax.scatter(rows.value, y, 25, colors)
+    ax.scatter([float(g.split()[-1]) if g else math.nan for g in rows.goal], y, 170, "0.3", "|")
+    ax.set_yticks(y, rows.index, size=8)
+    ax.set_xlabel(f"{label}; bar: goal; orange: missed; line: least to most", size=8)
     if len(rows) and rows.high.max() > 20 * rows.low.min() > 0: ax.set_xscale("log")
-    ax.tick_params(labelsize=8); ax.xaxis.label.set_size(8); ax.grid(axis="x", lw=.4)
-    for side in ("top", "right"): ax.spines[side].set_visible(False)
     return fig
 
 # %% ../nbs/73_measure.ipynb #9a1a0a5e
@@ -138,66 +138,52 @@ def in_own_process(
     context = mp.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_report_to, args=(theirs, function, memory))
-    child.start(); theirs.close()
+    child.start()
+    theirs.close()
     try: found = ours.recv() if ours.poll(seconds) else dict(error="time")
-    except EOFError: found = {}
+    except EOFError: found = None
     if found: child.kill()
     child.join()
-    return found or dict(error=_ending(child.exitcode))
-
-def _ending(code):
-    "How a process ended that said nothing; the system kills one that takes too much memory."
-    return "memory" if code == -signal.SIGKILL else f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    if found: return found
+    if child.exitcode == -signal.SIGKILL: return dict(error="memory")  # by the system, when memory is short
+    how = f"exit code {child.exitcode}" if child.exitcode >= 0 else signal.Signals(-child.exitcode).name
+    return dict(error=f"ended {'with' if child.exitcode >= 0 else 'by'} {how}")
 
 def _report_to(pipe, function, memory):
     import resource
-    if memory: resource.setrlimit(resource.RLIMIT_AS, (_mapped() + memory,) * 2)
+    if memory: resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + memory,) * 2)
     try:
         with peak_memory() as peak:
             start = time.perf_counter()
             result = function()
             seconds = time.perf_counter() - start
         pipe.send(dict(result=result, seconds=seconds, memory=peak.bytes))
-    except MemoryError: pipe.send(dict(error="memory"))
-    except Exception as e: pipe.send(dict(error="memory" if "alloc" in str(e) else f"{type(e).__name__}: {e}"))
-
-def _mapped(): return int((_PROCESS/"statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except Exception as e:
+        short = isinstance(e, MemoryError) or "alloc" in str(e)
+        pipe.send(dict(error="memory" if short else f"{type(e).__name__}: {e}"))
 
 # %% ../nbs/73_measure.ipynb #13f8100e
-def keep_to_one_core():  # function without arguments; it returns a text: how the process was kept, and how busy the machine's other cores have been since
-    "Keep this process, and those that it starts, to one thread and, where the system can, to one core: the idlest that it may use."
-    import psutil
-    import torch
-    from threadpoolctl import threadpool_limits
-    torch.set_num_threads(1); threadpool_limits(1)
-    busy = psutil.cpu_percent(.3, percpu=True)
-    core = min(sorted(os.sched_getaffinity(0)), key=lambda c: busy[c]) if hasattr(os, "sched_setaffinity") else None
-    if core is not None: os.sched_setaffinity(0, {core})
-    start = psutil.cpu_times(percpu=True)
+def keep_to_one_core():  # function without arguments; returns how the process was kept, and how busy the other cores have been since
+    "Keep this process, and those that it starts, to one thread and, where the system can, to the idlest core it may use."
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    busy, pinned = psutil.cpu_percent(.3, percpu=True), hasattr(os, "sched_setaffinity")
+    core = min(sorted(_cores()), key=busy.__getitem__) if pinned else None
+    if pinned: os.sched_setaffinity(0, {core})
+    psutil.cpu_percent(percpu=True)  # the next call counts from here
     def told():
-        others = [_busy(a, b) for i, (a, b) in enumerate(zip(start, psutil.cpu_times(percpu=True))) if i != core]
-        kept = "one thread" if core is None else "one thread, kept to one core"
-        return f"{kept}; {'all' if core is None else 'other'} cores busy meanwhile: {', '.join(f'{o:.0%}' for o in others) or 'there are none'}"
+        others = [f"{share:.0f}%" for i, share in enumerate(psutil.cpu_percent(percpu=True)) if i != core]
+        kept, which = ("one thread, kept to one core", "other") if pinned else ("one thread", "all")
+        return f"{kept}; {which} cores busy meanwhile: {', '.join(others) or 'there are none'}"
     return told
 
-def _passed(before, after, *kinds):
-    "Seconds of some kinds between two of `psutil.cpu_times`; a system does not count every kind."
-    return sum(getattr(after, k, 0) - getattr(before, k, 0) for k in kinds)
-
-def _worked(before, after): return _passed(before, after, "user", "system")
-
-def _busy(before, after):
-    "Share of the time between two of `psutil.cpu_times` in which a core worked."
-    worked = _worked(before, after)
-    return worked / max(worked + _passed(before, after, "idle", "iowait"), 1e-9)
-
 # %% ../nbs/73_measure.ipynb #w01a5c1e
-def watch_others():  # function without arguments; it returns the share of the machine's time, 0 to 1, that other processes have taken since
+def watch_others():  # function without arguments; returns the share of the machine's time, 0 to 1, that other processes have taken since
     "Watch how much of the machine other processes take."
-    import psutil
-    def ours(): return sum(os.times()[:4])
-    start, before, mine = time.perf_counter(), psutil.cpu_times(), ours()
+    def worked():  # seconds of all processes, and of this one and the children that it has waited for
+        return psutil.cpu_times().user + psutil.cpu_times().system, sum(os.times()[:4])
+    start, (all_before, ours_before) = time.perf_counter(), worked()
     def told():
-        worked, passed = _worked(before, psutil.cpu_times()), (time.perf_counter() - start) * os.cpu_count()
-        return min(1., max(0., worked - (ours() - mine)) / passed)
+        (everyone, ours), passed = worked(), (time.perf_counter() - start) * os.cpu_count()
+        return min(1., max(0., everyone - all_before - (ours - ours_before)) / passed)
     return told
