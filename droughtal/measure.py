@@ -121,9 +121,10 @@ def plot_claims(
     y, colors = range(len(rows)), ["#D55E00" if o == "missed" else "#0072B2" for o in rows.outcome]
     fig, ax = plt.subplots(figsize=(6.5, .6 + .32 * len(rows)), layout="constrained")
     ax.hlines(y, rows.low, rows.high, colors)
-    ax.scatter(rows.value, y, 25, colors)
-    ax.scatter([float(g.split()[-1]) if g else math.nan for g in rows.goal], y, 170, "0.3", "|")
+    ax.scatter(rows.value, y, s=25, c=colors)
+    ax.scatter([float(g.split()[-1]) if g else math.nan for g in rows.goal], y, s=170, c="0.3", marker="|")
     ax.set_yticks(y, rows.index, size=8)
+    ax.set_ylim(-.5, max(len(rows), 1) - .5)
     ax.set_xlabel(f"{label}; bar: goal; orange: missed; line: least to most", size=8)
     if len(rows) and rows.high.max() > 20 * rows.low.min() > 0: ax.set_xscale("log")
     return fig

@@ -75,7 +75,8 @@ def public_symbols(
     for name, (address, _) in symbols.items():
         short, thing = name.removeprefix(f"{module}."), pkgutil.resolve_name(name)
         (first, *_), line = inspect.getsourcelines(getattr(thing, "fget", thing))
-        page, summary, in_class = address.partition("#")[0], (thing.__doc__ or "").partition("\n")[0], first[0] == " "
+        page, in_class = address.partition("#")[0], first[0] == " "
+        summary = (thing.__doc__ or "").partition("\n")[0]
         if in_class: address = f"{page}#{short.partition('.')[0].lower()}"
         private = any(part.startswith("_") for part in short.split("."))
         if not private and (summary or not in_class): found.append((line, short, address, summary))
@@ -106,8 +107,8 @@ def module_text(
     code, found = import_module(module), public_symbols(module, symbols)
     path, folder = module.replace(".", "/") + ".py", posixpath.dirname(config.readme_nb)
     source = f"{config.git_url}/blob/{config.branch}/{path}"
-    rows = [f"| [`{name}`]({posixpath.relpath(address, folder)}) | {_escape(summary)} [source]({source}#L{line}){{.source}} |"
-            for line, name, address, summary in found]
+    rows = [f"| [`{name}`]({posixpath.relpath(address, folder)}) | {_escape(text)} [source]({source}#L{line}){{.source}} |"
+            for line, name, address, text in found]
     page = posixpath.relpath(found[0][2].partition("#")[0], folder)
     title = f"## {module.partition('.')[2]}\n\n`{module}`: [{_escape(code.__doc__ or page)}]({page})"
     return "\n".join([title, "", "| name | what it is |", "|:----|:---------|", *rows])
@@ -185,7 +186,8 @@ def main(
     "Make README.md from the home page's notebook, and give every notebook its cells for Colab."
     made = generated(get_config())
     differ = [f for f, text in made.items() if not f.is_file() or f.read_text(encoding="utf-8") != text]
-    if check and differ: sys.exit("\n".join([f"{f}: not as generated" for f in differ] + ["run `python -m droughtal.readme`"]))
+    if check and differ:
+        sys.exit("\n".join([f"{f}: not as generated" for f in differ] + ["run `python -m droughtal.readme`"]))
     for f in differ:
         f.write_text(made[f], encoding="utf-8")
         print(f)
