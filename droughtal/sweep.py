@@ -382,15 +382,20 @@ def _follow(client, runs, pending, resources, show, say):
             ended = _outcome(future, Path(runs[name].out)); future.release(); show.end(name, ended); yield ended, room
         if show.bars: show.running({n: s for n in pending.values() if (s := run_state(runs[n].out))["state"] == "running"})
 
+def _on_workers(client, function, *args):
+    "What a function returns on each worker; an empty list if the scheduler is gone."
+    try: return list(client.run(function, *args, on_error="ignore").values())
+    except OSError: return []
+
 def _stop(client, futures, runs, patience=60.):
     "Begin nothing more, interrupt what runs, and wait until it has let go of its folder."
     client.cancel([f for f in futures if not f.done()])
     end, folders = time.time() + patience, {c.out for c in runs.values()}
     def working():
-        at_work = set().union(*client.run(_working_here, on_error="ignore").values())
+        at_work = set().union(*_on_workers(client, _working_here))
         return [f for f in folders if f in at_work or is_held(Path(f)/".launch.lock")]
     while working() and time.time() < end:
-        client.run(interrupt_notebooks, working(), on_error="ignore")
+        _on_workers(client, interrupt_notebooks, working())
         again = time.time() + 4
         while working() and time.time() < again: time.sleep(.1)
 
