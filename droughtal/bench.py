@@ -16,6 +16,7 @@ from textwrap import indent
 import nbclient
 import nbformat
 import pandas as pd
+from nbdev.clean import clean_nb
 
 from .config import ParameterError
 from .files import hold, read_json, write_json, write_whole
@@ -37,8 +38,9 @@ BENCHMARKS = dict(  # name of a notebook to what it measures
 def check_names(
     names: list,  # of benchmarks
 ) -> list:  # the same
-    "Let names of benchmarks pass; raises `ParameterError` for one that there is not."
-    if bad := [n for n in names if n not in BENCHMARKS]: raise ParameterError(f"bench: {bad[0]!r} is not one of {', '.join(BENCHMARKS)}")
+    "Return the names of benchmarks; raises `ParameterError` for a name that is not in `BENCHMARKS`."
+    for name in names:
+        if name not in BENCHMARKS: raise ParameterError(f"bench: {name!r} is not one of {', '.join(BENCHMARKS)}")
     return names
 
 # %% ../nbs/89_bench.ipynb #b82f7aad
@@ -59,22 +61,22 @@ def read_claims(
 
 # %% ../nbs/89_bench.ipynb #810e329f
 def _shown(row):
-    "A claim as text: what, measured, goal, outcome, note."
-    what, share = row.Index, row.Index.endswith("(share)")
-    if share: what = what.replace("(share)", "(%)")
-    hundredths = lambda v: 100 * v if share else v
-    number = lambda v: "—" if math.isnan(v) else f"{v:,.4g}" if abs(v) < 1e4 else f"{v:,.0f}"
-    measured = number(hundredths(row.value))
-    if row.low != row.high and not math.isnan(row.value): measured += f" ({number(hundredths(row.low))} to {number(hundredths(row.high))})"
-    words = row.goal.split()
-    goal = row.goal if not words else "no limit" if words[-1] == "inf" else " ".join([*words[:-1], number(hundredths(float(words[-1])))])
-    return dict(what=what, measured=measured, goal=goal, outcome=row.outcome, note=row.note)
+    "A claim as text: what, measured, goal, outcome, note; a share as a percentage."
+    what, scale = row.Index.replace("(share)", "(%)"), 100 if row.Index.endswith("(share)") else 1
+    def number(value):
+        value = scale * float(value)
+        if math.isnan(value): return "—"
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    spread = f" ({number(row.low)} to {number(row.high)})" if row.low < row.high else ""
+    bound, _, limit = row.goal.rpartition(" ")
+    goal = "" if not limit else "no limit" if limit == "inf" else f"{bound} {number(limit)}"
+    return what, number(row.value) + spread, goal, row.outcome, row.note
 
 def shown_claims(
     table: pd.DataFrame,  # from `read_claims`
 ) -> pd.DataFrame:  # the same as text: what, measured, goal, outcome, note
     "Claims as they are read."
-    return pd.DataFrame([_shown(r) for r in table.itertuples()], columns=["what", "measured", "goal", "outcome", "note"])
+    return pd.DataFrame(map(_shown, table.itertuples()), columns=["what", "measured", "goal", "outcome", "note"])
 
 def claims_text(
     table: pd.DataFrame,  # from `read_claims`
@@ -87,24 +89,21 @@ def claims_text(
     return "\n".join(lines)
 
 # %% ../nbs/89_bench.ipynb #f1b514a3
+def _keep(nb, path):
+    "Write an executed notebook as `nbdev_clean` would leave it."
+    clean_nb(nb, allowed_cell_metadata_keys=["tags"])
+    return write_whole(path, nbformat.writes(nb) + "\n")
+
 def keep_outputs(
     executed,  # notebook that papermill wrote
     source,  # notebook it was made from
 ) -> Path:  # the source, with the outputs of the executed notebook
-    "Bring outputs home; raises `ParameterError` if the source was edited since."
-    ran, home = nbformat.read(executed, 4), nbformat.read(source, 4)
-    cells = [c for c in ran.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    if [c.source for c in cells] != [c.source for c in home.cells]: raise ParameterError(f"keep: {source} was edited after {executed} ran; run the benchmark again")
-    return _write_outputs(source, home, cells)
-
-def _write_outputs(path, home, cells):
-    "Write a notebook with the outputs of executed cells, not numbered."
-    for ours, theirs in zip(home.cells, cells):
-        if ours.cell_type != "code": continue
-        ours.outputs, ours.execution_count = theirs.outputs, None
-        for output in ours.outputs:
-            if output.output_type == "execute_result": output.execution_count = None
-    return write_whole(path, nbformat.writes(home) + "\n")
+    "Write the outputs of an executed notebook into its source; raises `ParameterError` if the source was edited since."
+    ran = nbformat.read(executed, 4)
+    ran.cells = [c for c in ran.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    if [c.source for c in ran.cells] != [c.source for c in nbformat.read(source, 4).cells]:
+        raise ParameterError(f"keep: {source} was edited after {executed} ran; run the benchmark again")
+    return _keep(ran, source)
 
 def gather_claims(
     page=None,  # notebook, with a folder `claims` beside it; None for the page of promises that came with the package
@@ -112,7 +111,7 @@ def gather_claims(
     "Execute the page that shows all claims, and keep its outputs."
     page = Path(page or notebook_path("promises"))
     ran = nbclient.execute(nbformat.read(page, 4), cwd=page.parent, kernel_manager_class=OwnPython)
-    return _write_outputs(page, nbformat.read(page, 4), ran.cells)
+    return _keep(ran, page)
 
 # %% ../nbs/89_bench.ipynb #ddd8e0ac
 def code_sum(
