@@ -24,10 +24,10 @@ from .record import RecordError, check_against_data, read_record
 
 # %% ../nbs/90_analysis.ipynb #fc11e18d
 def _run_folders(folder):
-    "Folders with a params.yaml, sorted, and the names of their round files."
+    "Folders of runs, sorted, and the names of their round files; a run that lacks one of its files is one too."
     found = {}
     for at, folders, files in os.walk(folder):
-        if "params.yaml" not in files: continue
+        if not {"params.yaml", "environment.json"} & set(files) and "rounds" not in folders: continue
         found[Path(at)] = [p.name for p in round_files(at)]
         folders[:] = [f for f in folders if f not in ("rounds", "checkpoint", "wandb")]
     return dict(sorted(found.items()))

@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from .data import Chips, as_ids, class_weights, make_dls
 from .learner import head_logits, make_learner, mc_probs, pool_features, run_layers, train_model
 from .model import make_model
-from .strategies.core import whole
+from .strategies.core import as_seed, whole
 
 # %% ../nbs/70_estimator.ipynb #35ab092f
 class PoolScores:
@@ -31,6 +31,12 @@ class PoolScores:
         if not hasattr(self, "model_"): raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
 
     def _forget(self): self._scored = OrderedDict()
+
+    def _own_seed(self):
+        "The seed as an integer; of None or a Generator it is drawn once."
+        if self.seed is not None and not isinstance(self.seed, np.random.Generator): return as_seed(self.seed)
+        if not hasattr(self, "seed_"): self.seed_ = as_seed(self.seed)
+        return self.seed_
 
     def _part_of(self, X, known):
         "Positions of `X` among the sorted ids of a set already seen, or None if it is not part of it."
@@ -108,7 +114,7 @@ def mc_proba(self: PoolScores,
 ) -> np.ndarray:  # float32 (len(X), T, n_classes)
     "Class probabilities under T dropout samples, each sample one model for all rows."
     T = whole("mc_samples", self.mc_samples if n_samples is None else n_samples)
-    seed = int(np.random.SeedSequence([self.seed, self.n_fits_, 1]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([self._own_seed(), self.n_fits_, 1]).generate_state(1)[0])
     return self._once(X, ("mc", T), lambda features: mc_probs(self.model_, features, T, seed).numpy())
 
 # %% ../nbs/70_estimator.ipynb #de4eba75
@@ -133,7 +139,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         monitor: str = "valid_loss",  # chooses the best epoch: "valid_loss" or "accuracy"
         warm_start: bool = False,  # continue from the last fit's weights rather than the initial ones
         mc_samples: int = 20,  # Monte-Carlo dropout samples when a caller names no number
-        seed: int = 0,  # decides everything random; an integer of at least 0
+        seed=0,  # decides everything random: an integer of at least 0, a numpy Generator, or None for fresh entropy
         device: str = "cpu",  # torch device
         progress: bool = True,  # show progress bars while scoring, where somebody watches
     ):
@@ -143,7 +149,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     def _initial_model(self):
         c = self.chips
         return make_model(self.arch, c.bands, c.n_classes, c.mean, c.std, self.pretrained, self.dropout,
-                          self.crop, self.size, seed=self.seed).to(self.device)
+                          self.crop, self.size, seed=self._own_seed()).to(self.device)
 
     def fit(self,
         X,  # row ids, 1-D array of int
@@ -156,7 +162,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         if len(validation) != 2: raise ValueError(f"validation: expected (ids, labels), got {len(validation)} items")
         valid_ids, valid_labels = validation
         n_fits = getattr(self, "n_fits_", 0)
-        run_seed = int(np.random.SeedSequence([whole("seed", self.seed, 0), n_fits]).generate_state(1)[0])
+        run_seed = int(np.random.SeedSequence([self._own_seed(), n_fits]).generate_state(1)[0])
         dls = make_dls(self.chips, X, valid_ids, y, valid_labels, bs=self.batch_size, augment=self.augment, seed=run_seed, device=self.device)
         self.n_fits_ = n_fits
         if not (self.warm_start and hasattr(self, "model_")): self.model_ = self._initial_model()

@@ -70,6 +70,7 @@ def find_data(
     cache = Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))
     dest = cache/f"{data}{_VERSIONS.get(data, '')}-{version('droughtal')}.h5"
     cache.mkdir(parents=True, exist_ok=True)
+    if dest.is_file(): return dest
     try:
         with hold(dest.with_suffix(".lock"), wait=-1):
             if not dest.is_file(): BUILT_IN[data](dest)
@@ -134,12 +135,13 @@ def environment(
         data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
 
 # %% ../nbs/80_experiment.ipynb #dcb49438
-def _restored(classifier, file, n_fits, validation=None):
+def _restored(classifier, file, n_fits, validation=None, retrain=False):
     "The classifier with the weights of a checkpoint; a file that is damaged, in which code hides, or that holds another model's weights is refused."
+    hint = "delete it and resume the run, which trains that model again" if retrain else "the run cannot be resumed, start in another folder"
     try: return classifier.restore(read_weights(classifier.arch, file), n_fits, validation)
     except WeightsError as e: why = str(e).removeprefix("pretrained: ")
     except (RuntimeError, TypeError, AttributeError) as e: why = f"{file} does not hold the weights of this model ({one_line(e)[:200]})"
-    raise ParameterError(f"out: {why}; the run cannot be resumed, start in another folder")
+    raise ParameterError(f"out: {why}; {hint}")
 
 # %% ../nbs/80_experiment.ipynb #75bef5a8
 def free_folder(
@@ -477,8 +479,9 @@ def restore(self: Experiment,
 def _restore_model(self: Experiment):
     "Load the weights after the last round, or train them again where the file is gone and they depend on the labels alone."
     file = checkpoint_file(self.folder.path, self.round - 1)
-    if file.is_file() or not can_retrain(asdict(self.config)):
-        _restored(self.classifier, file, self.round, self.validation())
+    retrain = can_retrain(asdict(self.config))
+    if file.is_file() or not retrain:
+        _restored(self.classifier, file, self.round, self.validation(), retrain)
         return
     self.status("train", self.round - 1)
     self.classifier.n_fits_ = self.round - 1
@@ -510,6 +513,16 @@ def repeat(self: Experiment) -> None:
         done["metrics"].append(self.evaluate(again)[0])
         write_json(file, done)
 
+@patch
+def check_end(self: Experiment,
+    first: int,  # number of the first round of this session
+) -> None:
+    "Compare all bytes of the data at the end; where they differ, set aside the rounds of this session and raise `ParameterError`."
+    try: self.check_data(all_bytes=True)
+    except ParameterError as e:
+        self.folder.set_aside(first)
+        raise ParameterError(f"{e}; the rounds from {first} on may have used changed data and are set aside") from None
+
 def run_experiment(
     config: ExperimentConfig,  # the run's parameters
     on_round=None,  # function called with each round's record
@@ -524,7 +537,7 @@ def run_experiment(
             record = experiment.step()
             if on_round: on_round(record)
         experiment.repeat()
-        experiment.check_data(all_bytes=True)
+        experiment.check_end(first=len(records))
         experiment.status("done", experiment.round - 1)
     except BaseException as e: experiment.failed(e, experiment.round); experiment.close(failed=True); raise
     experiment.close()
@@ -590,4 +603,4 @@ def load_classifier(
     kind = ExperimentConfig if "strategy" in params else TrainingConfig
     config = kind(**params | dict(pretrained="none"))
     classifier = make_classifier(config, open_data(run, data, _names(config.bands)))
-    return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1)
+    return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1, retrain=can_retrain(params))

@@ -169,17 +169,17 @@ def _typeset(source, folder, stem):
 
 # %% ../nbs/97_paper.ipynb #bc9850c0
 def _runs(sweep, where, unfinished, strict, data):
-    "The table of the active-learning runs that are compared; its warnings are the notebook's."
+    "The table of the active-learning runs that are compared, and the warnings about it."
     if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
         table = choose_runs(options_as_strategies(collect(sweep, unfinished, strict, data)), where)
-    return table[table.strategy != "supervised"]
+    return table[table.strategy != "supervised"], [str(w.message) for w in raised if w.category is UserWarning]
 
 def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", unfinished=False, strict=False, **_):
-    "Refuse a sweep in which there is nothing to compare, before any work; the runs left out, with the reason."
+    "Refuse a sweep in which there is nothing to compare, before any work; the runs left out, with the reason, and all warnings."
     try:
-        table = _runs(sweep, where, unfinished, strict, data)
+        table, warned = _runs(sweep, where, unfinished, strict, data)
         strategies = sorted(table.strategy.unique())
         if not strategies: raise ParameterError(f"report: no active-learning run below {sweep}")
         if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
@@ -187,7 +187,7 @@ def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", 
         check_one(table)
         shared_curves(curves_by_run(table, metric))
         open_data(table.run.iloc[0], data or None)
-        return table.attrs["left_out"]
+        return table.attrs["left_out"], warned
     except (ParameterError, RecordError): raise
     except ValueError as e: raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
 
@@ -209,9 +209,9 @@ def make_report(
 ) -> dict:  # "notebook" to the executed notebook, "html" and "pdf" of the paper if there is one, and "left_out" (run folder to reason) if a record is wrong
     "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies that can be compared, and `NotebookError`. Until all is drawn the old figures stay."
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
-    left = _check_runs(sweep, **parameters)
+    left, warned = _check_runs(sweep, **parameters)
     parameters.pop("strict", None)
-    for reason in left.values(): say(f"a run is left out: {reason}")
+    for text in warned: say(text)
     if parameters.get("data"): parameters["data"] = str(find_data(parameters["data"]).resolve())
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 from fastcore.basics import patch
 
-from .config import MACHINE_PARAMETERS, ParameterError, changed_parameters
+from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig, changed_parameters
 from .files import Timeout, as_json, hold, read_json, read_yaml, round_files, write_json, write_whole
 
 # %% ../nbs/76_record.ipynb #1bbff74c
@@ -50,7 +50,8 @@ def round_checksum(
 
 # %% ../nbs/76_record.ipynb #1ea5396f
 _RESTORE = "restore it from a copy, or run again in another folder"
-_ROUND = dict(round=int, labels=int, metrics=dict, queried=list, scores=list, answers=list, checksum=str)
+_ROUND = dict(round=int, labels=int, metrics=dict, seconds=dict, queried=list, scores=list, answers=list)
+_ENVIRONMENT = dict(data=dict, versions=dict, git=dict)
 
 def can_retrain(
     params: dict,  # parameters of a run
@@ -62,14 +63,14 @@ def _hint(params):
     if can_retrain(params): return "restore it from a copy, or delete it and every later round's file, and resume the run"
     return _RESTORE
 
-def _read(read, file):
+def _read(read, file, hint=_RESTORE):
     "Content of a file as a dict; raises `RecordError`."
     try: content = read(file)
     except (OSError, ValueError) as e:
         why = f"cannot be read ({e.strerror})" if isinstance(e, OSError) else "is damaged"
-        raise RecordError(f"{file}: {why}; {_RESTORE}") from None
-    if content is None: raise RecordError(f"{file}: is missing; {_RESTORE}")
-    if not isinstance(content, dict): raise RecordError(f"{file}: is damaged; {_RESTORE}")
+        raise RecordError(f"{file}: {why}; {hint}") from None
+    if content is None: raise RecordError(f"{file}: is missing; {hint}")
+    if not isinstance(content, dict): raise RecordError(f"{file}: is damaged; {hint}")
     return content
 
 def _read_round(file, params):
@@ -79,7 +80,25 @@ def _read_round(file, params):
     if not isinstance(found, dict): raise RecordError(f"{file}: is damaged; {_hint(params)}")
     wrong = [name for name, kind in _ROUND.items() if type(found.get(name)) is not kind]
     if wrong: raise RecordError(f"{file}: is damaged ({wrong[0]} is missing or of another type); {_hint(params)}")
+    if type(found.get("checksum")) is not str: raise RecordError(f"{file}: has no checksum, since an earlier version of droughtal wrote it; run again in another folder")
     return found
+
+def _check_environment(environment, file):
+    "Raise `RecordError` for an environment, or one of those that resumed the run, without the parts that are read."
+    for part in (environment, *environment.get("resumed", [])):
+        wrong = next((n for n, kind in _ENVIRONMENT.items() if not isinstance(part, dict) or type(part.get(n)) is not kind), None)
+        if wrong: raise RecordError(f"{file}: is damaged ({wrong} is missing or of another type); {_RESTORE}")
+    data = environment["data"]
+    if not all(isinstance(data.get(k), str) for k in ("file", "fingerprint")):
+        raise RecordError(f"{file}: lacks the file or the fingerprint of the data; {_RESTORE}")
+
+def _check_params(params, file):
+    "Raise `RecordError` for a parameter of another type than the run's configuration gives it."
+    if "seed" not in params: raise RecordError(f"{file}: lacks the seed; {_RESTORE}")
+    for f in fields(ExperimentConfig if "strategy" in params else TrainingConfig):
+        value, kind = params.get(f.name, f.default), type(f.default)
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise RecordError(f"{file}: {f.name} is {value!r}, not of type {kind.__name__}; {_RESTORE}")
 
 # %% ../nbs/76_record.ipynb #d08982cc
 def _whole_numbers(values): return all(type(v) is int and v >= 0 for v in values)
@@ -93,6 +112,12 @@ def _wrong_metric(metrics):
         if type(v) not in (int, float) or not isfinite(v): return name
     return None if metrics else "metrics"
 
+def _wrong_size(n, size, params, last):
+    "What is wrong with the number of samples of a round, or an empty text; only the last query may be smaller, where the pool ends."
+    asked = params.get("query" if n else "initial")
+    if asked is None or size == asked or n and last and size < asked: return ""
+    return f"{size} queried samples where the run asks for {asked}"
+
 def _wrong_query(r, seen):
     "What is wrong with the samples of a round, or an empty text."
     queried = r["queried"]
@@ -102,16 +127,23 @@ def _wrong_query(r, seen):
     again = next((i for i, n in Counter(queried).items() if n > 1 or i in seen), None)
     return "" if again is None else f"sample {again} is labelled a second time"
 
-def _check_rounds(rounds, files, params, fingerprint):
-    "Raise `RecordError` for the first round that contradicts itself or those before."
-    seen, labels, checksum = set(), params.get("validation", 0), first_checksum(params, fingerprint)
+def _check_rounds(record, files):
+    "Raise `RecordError` for the first round that contradicts itself, those before, or the parameters."
+    rounds, params = record.rounds, record.params
+    begun = rounds[0].get("parameters", {}) if rounds else {}
+    for k in changed_parameters(params, begun, FREE_TO_CHANGE):
+        raise RecordError(f"{record.path/'params.yaml'}: {k} is {params[k]!r}, but the run began with {begun[k]!r}; {_RESTORE}")
+    seen, labels, checksum = set(), params.get("validation", 0), first_checksum(params, record.fingerprint)
+    by_hand, names = (record.path/"session.json").exists(), rounds[0]["metrics"].keys() if rounds else ()
     for n, (r, file) in enumerate(zip(rounds, files)):
         if r["round"] != n: raise RecordError(f"{file}: is round {r['round']}, but the record lacks round {n}; restore that file from a copy, or run again in another folder")
         labels, checksum = labels + len(r["queried"]), round_checksum(r, checksum)
         wrong = _wrong_query(r, seen)
         seen.update(r["queried"] if not wrong else ())
+        if not wrong and not by_hand: wrong = _wrong_size(n, len(r["queried"]), params, r is rounds[-1])
         if not wrong and r["labels"] != labels: wrong = f"{r['labels']} labels where the samples queried so far make {labels}"
         if not wrong and (name := _wrong_metric(r["metrics"])): wrong = f"{name} is not a finite number"
+        if not wrong and r["metrics"].keys() != names: wrong = f"{min(r['metrics'].keys() ^ names)} is a metric of some rounds only"
         if not wrong and r["checksum"] != checksum: wrong = "its checksum differs: it was changed after it was written, or belongs to another run"
         if wrong: raise RecordError(f"{file}: {wrong}; {_hint(params)}")
 
@@ -168,7 +200,7 @@ class Record:
     @property
     def finished(self):
         "Whether the run came to its end, and every round of it is there."
-        status = _read(lambda file: read_json(file, {}), self.path/"status.json")
+        status = _read(lambda file: read_json(file, {}), self.path/"status.json", "delete it and resume the run")
         return status.get("phase") == "done" and bool(self.rounds) and status.get("round") == self.rounds[-1]["round"]
 
 def read_record(
@@ -178,13 +210,11 @@ def read_record(
     "Read and check the record of a run; raises `RecordError` naming the file."
     path = Path(run)
     params, environment = _read(read_yaml, path/"params.yaml"), _read(read_json, path/"environment.json")
-    if "seed" not in params: raise RecordError(f"{path/'params.yaml'}: lacks the seed; {_RESTORE}")
-    data = environment.get("data")
-    if not isinstance(data, dict) or not all(isinstance(data.get(k), str) for k in ("file", "fingerprint")):
-        raise RecordError(f"{path/'environment.json'}: lacks the file or the fingerprint of the data; {_RESTORE}")
+    _check_params(params, path/"params.yaml")
+    _check_environment(environment, path/"environment.json")
     files = round_files(path)
     record = Record(path, params, environment, [_read_round(f, params) for f in files])
-    _check_rounds(record.rounds, files, params, data["fingerprint"])
+    _check_rounds(record, files)
     if chips is not None: check_against_data(record, chips)
     return record
 
@@ -278,6 +308,7 @@ def write_round(self: RunFolder,
 ) -> None:
     "Write the record of a round with its checksum, and nothing else."
     plain, earlier = as_json(record), self.record.rounds
+    if not earlier: plain["parameters"] = {k: v for k, v in self.record.params.items() if k not in FREE_TO_CHANGE | {"data"}}
     before = earlier[-1]["checksum"] if earlier else first_checksum(self.record.params, self.record.fingerprint)
     plain = plain | dict(checksum=round_checksum(plain, before))
     write_json(self.path/"rounds"/f"{record['round']:03d}.json", plain)
@@ -288,8 +319,19 @@ def write_tables(self: RunFolder) -> None:
     "Write the two tables from the rounds."
     for name, table in zip(("rounds", "queries"), _tables(self.record.rounds)): write_whole(self.path/f"{name}.parquet", table.to_parquet)
 
+@patch
+def set_aside(self: RunFolder,
+    first: int,  # number of a round
+) -> None:
+    "Rename the records of a round and those after it to `NNN.json.unverified`, so that they no longer count."
+    for file in round_files(self.path)[first:]:
+        checkpoint_file(self.path, int(file.stem)).unlink(missing_ok=True)
+        file.rename(file.with_name(f"{file.name}.unverified"))
+    del self.record.rounds[first:]
+    self.write_tables()
+
 def result_of(
     run,  # a run's folder
-) -> list:  # its rounds without seconds, memory and checksum
+) -> list:  # its rounds without seconds, memory, checksum and parameters
     "What a run found, without what it cost."
-    return [{k: v for k, v in read_json(p).items() if k not in (*COSTS, "checksum")} for p in round_files(run)]
+    return [{k: v for k, v in read_json(p).items() if k not in (*COSTS, "checksum", "parameters")} for p in round_files(run)]

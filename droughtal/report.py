@@ -68,7 +68,7 @@ def query_costs(
     area, spent, last = score_blocks(table, metric, "aubc"), {}, shared_budget(table).labels.max()
     for run, strategy in table.groupby("run").strategy.first().items():
         queries = [r for r in read_rounds(run)[1:] if r["labels"] <= last]
-        costs = [(r["seconds"]["query"], _megabytes(r.get("memory", {}).get("query"))) for r in queries]
+        costs = [(r["seconds"].get("query", np.nan), _megabytes(r.get("memory", {}).get("query"))) for r in queries]
         if costs: spent.setdefault(strategy, []).append(np.mean(costs, 0))
     def interval(name, values): return dict(zip((name or "accuracy", f"{name}_low".lstrip("_"), f"{name}_high".lstrip("_")), t_interval(values)))
     if not spent: raise ValueError(f"table: no run made a query up to {last:,} labels, the last number that all runs share")
