@@ -55,8 +55,8 @@ def _explain(error):
     text = error.format_message() if wrong_use else str(error) or type(error).__name__
     return " ".join(f"droughtal: {text}".split()), 2 if wrong_use or isinstance(error, ParameterError) else 1
 
-_AGAIN = "; finished rounds are kept, run the same command again to go on"
-_HOW_TO_RESUME = dict(sweep=_AGAIN, demo=_AGAIN, run="; finished rounds are kept, go on with --resume")
+_AGAIN = "; run the same command again to continue"
+_HOW_TO_RESUME = dict(sweep=_AGAIN, demo=_AGAIN, run="; run the same command with --resume to continue")
 
 def main(
     args=None,  # list of str; None for the process's own arguments

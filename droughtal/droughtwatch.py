@@ -208,6 +208,7 @@ def _shown(
     return "".join(c if c.isprintable() else "\ufffd" for c in name)
 
 # %% ../nbs/20_droughtwatch.ipynb #51785d3b
+_ARCHIVES = {"zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z"}
 _SPLIT_LIKE = {"train", "training", "val", "valid", "validate", "validation", "dev", "eval", "test", "testing"}
 
 def _check_elsewhere(
@@ -216,7 +217,9 @@ def _check_elsewhere(
     head:bytes, # its first bytes, 12 or fewer
 ):
     "Raise `ShardError` for a shard that lies neither in train/ nor in val/"
-    folder = name.split("/")[-2] if "/" in name else ""
+    folder, (stem, *endings) = name.split("/")[-2] if "/" in name else "", name.split("/")[-1].lower().split(".")
+    if stem in _SPLIT_LIKE and _ARCHIVES & set(endings) and not _is_leftover(name):
+        raise ShardError(where, -1, "is an archive named like a split, but only shards in folders train/ and val/ are converted", "unpack it into a folder of that name, or move it out of the source")
     if _is_leftover(name) or not (is_record_start(head) or folder.lower() in _SPLIT_LIKE): return
     place = f"{_shown(folder)}/" if folder else "the source itself"
     raise ShardError(where, -1, f"lies in {place}, but only shards in train/ and val/ are converted", "put it into a folder named train or val, or move it out of the source")

@@ -81,7 +81,7 @@ def _scalar(node, typed):
     if text in ("", "~"): return None
     if text in _WORDS and (typed or _WORDS[text] is None): return _WORDS[text]
     if not typed and _OCTAL.fullmatch(text):
-        raise ValueError(f"line {line}: {text} has a leading zero; remove it, or write '{text}'")
+        raise ValueError(f"line {line}: {text} has a leading zero; remove it, or put it in quotes if it is text")
     if typed and _INT.fullmatch(text): return int(text)
     if typed and _FLOAT.fullmatch(text): return float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return text

@@ -186,5 +186,5 @@ def run_notebook(
     "Execute an experiment notebook; raises what `execute` raises."
     parameters = whole_parameters(config)
     rounds = len(round_files(parameters["out"]))
-    if rounds and not config.resume: raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; set resume to go on with them, or choose another folder")
+    if rounds and not config.resume: raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
     return execute(name, parameters, quiet)

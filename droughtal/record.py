@@ -250,7 +250,7 @@ class RunFolder:
 
     def _open(self, params, environment, resume):
         there, rounds = len(round_files(self.path)), []
-        if there and not resume: raise ParameterError(f"out: {self.path} holds {there} rounds already; set resume to continue after them, or choose another folder")
+        if there and not resume: raise ParameterError(f"out: {self.path} holds {there} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
         if there:
             old = read_record(self.path)
             rounds, environment = old.rounds, self._continued(old, params, environment)
