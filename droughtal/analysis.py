@@ -53,7 +53,9 @@ def _compared(record, data, opened):
     file = data or record.environment["data"]["file"]
     chips = _open(file, opened) if os.path.isfile(file) else None
     if data and chips is None: raise ValueError(f"data: {data} cannot be read as a data file; name the HDF5 file of the runs")
-    if data and chips.fingerprint != record.fingerprint: raise ValueError(f"data: {data} is not the data of the run {record.path}; its fingerprint differs")
+    if data and chips.fingerprint != record.fingerprint:
+        prints = f"its fingerprint is {chips.fingerprint[:16]}, that of {record.path.name} is {record.fingerprint[:16]}"
+        raise ParameterError(f"data: {data} is not the data of the runs in {record.path.parent}: {prints}")
     if chips is None or chips.fingerprint != record.fingerprint: return False
     check_against_data(record, chips)
     return True
