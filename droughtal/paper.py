@@ -168,26 +168,36 @@ def _typeset(source, folder, stem):
     finally: part.unlink()
 
 # %% ../nbs/97_paper.ipynb #bc9850c0
-def _runs(sweep, where, unfinished, strict, data):
-    "The table of the active-learning runs that are compared, and the warnings about it."
+def _runs(sweep, where, unfinished, strict, data, say):
+    "The table of the active-learning runs that are compared; `say` is called with each warning about it."
     if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        table = choose_runs(options_as_strategies(collect(sweep, unfinished, strict, data)), where)
-    return table[table.strategy != "supervised"], [str(w.message) for w in raised if w.category is UserWarning]
+        table = options_as_strategies(collect(sweep, unfinished, strict, data))
+    for w in raised:
+        if w.category is UserWarning: say(str(w.message))
+    table = choose_runs(table, where)
+    return table[table.strategy != "supervised"]
 
-def _check_runs(sweep, metric="accuracy", baseline="random", data="", where="", unfinished=False, strict=False, **_):
-    "Refuse a sweep in which there is nothing to compare, before any work; the runs left out, with the reason, and all warnings."
+def _check_seeds(table, baseline):
+    "Refuse runs of which none can be compared in pairs."
+    seeds = table.groupby("strategy").seed.agg(set)
+    if not any(seeds[baseline] & s for name, s in seeds.items() if name != baseline):
+        raise ParameterError(f"report: no strategy shares a seed with {baseline}, so nothing can be compared in pairs; run the missing seeds")
+
+def _check_runs(sweep, say, metric="accuracy", baseline="random", data="", where="", unfinished=False, strict=False, **_):
+    "Refuse a sweep in which there is nothing to compare, before any work; the runs left out, with the reason."
     try:
-        table, warned = _runs(sweep, where, unfinished, strict, data)
+        table = _runs(sweep, where, unfinished, strict, data, say)
         strategies = sorted(table.strategy.unique())
         if not strategies: raise ParameterError(f"report: no active-learning run below {sweep}")
         if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
         if baseline not in strategies: raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
+        _check_seeds(table, baseline)
         check_one(table)
         shared_curves(curves_by_run(table, metric))
         open_data(table.run.iloc[0], data or None)
-        return table.attrs["left_out"], warned
+        return table.attrs["left_out"]
     except (ParameterError, RecordError): raise
     except ValueError as e: raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
 
@@ -209,9 +219,8 @@ def make_report(
 ) -> dict:  # "notebook" to the executed notebook, "html" and "pdf" of the paper if there is one, and "left_out" (run folder to reason) if a record is wrong
     "Make everything that a write-up shows of a sweep; raises `PaperError`, `ParameterError` for a folder without two strategies that can be compared, and `NotebookError`. Until all is drawn the old figures stay."
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
-    left, warned = _check_runs(sweep, **parameters)
+    left = _check_runs(sweep, say, **parameters)
     parameters.pop("strict", None)
-    for text in warned: say(text)
     if parameters.get("data"): parameters["data"] = str(find_data(parameters["data"]).resolve())
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)
