@@ -189,8 +189,10 @@ def collect(
     data="",  # HDF5 file or built-in name of the runs' data; empty for where each run found them
 ) -> pd.DataFrame:  # columns strategy, seed, each varying parameter, setting, round, labels, metric, value, run, simulated, fingerprint, version
     "Gather all runs below a folder, but those with a wrong record, which `attrs['left_out']` lists with the reason; raises `ValueError` if there is none, `RecordError` for a wrong one if `strict`, and warns of mixed data, versions or budgets."
-    from droughtal.experiment import find_data  # imports torch
-    runs, left, wrong = _read_runs(folder, unfinished, find_data(str(data)) if data else "")
+    if data:
+        from droughtal.experiment import find_data  # imports torch
+        data = find_data(str(data))
+    runs, left, wrong = _read_runs(folder, unfinished, data)
     if wrong and strict: raise RecordError(" | ".join(wrong.values()))
     _refuse_nothing(folder, runs, left, wrong)
     _warn_left(folder, runs, left, wrong, unfinished)

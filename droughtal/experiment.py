@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import sha256
@@ -582,7 +582,10 @@ def open_data(
     bands=(),  # names of bands; empty for all
 ) -> Chips:  # the data
     "Open the data of a run; raises `ParameterError` for a file that is not there or holds other data."
-    record, where = read_record(run), "; if it has moved, give its path as data, on the command line by --data"
+    return _data_of(read_record(run), data, bands)
+
+def _data_of(record, data, bands):
+    where = "; if it has moved, give its path as data, on the command line by --data"
     file = record.environment["data"]["file"]
     named = str(data or (file if Path(file).is_file() else record.params["data"]))
     if named not in BUILT_IN and not Path(named).is_file(): raise ParameterError(f"data: no file {named}{where * (not data)}")
@@ -599,8 +602,9 @@ def load_classifier(
     run = Path(run)
     checkpoints = [c for r in round_files(run) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
     if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
-    params = read_record(run).params
+    record = read_record(run)
+    params = record.params
     kind = ExperimentConfig if "strategy" in params else TrainingConfig
     config = kind(**params | dict(pretrained="none"))
-    classifier = make_classifier(config, open_data(run, data, _names(config.bands)))
+    classifier = make_classifier(config, _data_of(record, data, _names(config.bands)))
     return _restored(classifier, checkpoints[-1], int(checkpoints[-1].stem) + 1, retrain=can_retrain(params))

@@ -134,7 +134,7 @@ def _check_rounds(record, files):
     for k in changed_parameters(params, begun, FREE_TO_CHANGE):
         raise RecordError(f"{record.path/'params.yaml'}: {k} is {params[k]!r}, but the run began with {begun[k]!r}; {_RESTORE}")
     seen, labels, checksum = set(), params.get("validation", 0), first_checksum(params, record.fingerprint)
-    by_hand, names = (record.path/"session.json").exists(), rounds[0]["metrics"].keys() if rounds else ()
+    by_hand, names = record.by_hand, rounds[0]["metrics"].keys() if rounds else ()
     for n, (r, file) in enumerate(zip(rounds, files)):
         if r["round"] != n: raise RecordError(f"{file}: is round {r['round']}, but the record lacks round {n}; restore that file from a copy, or run again in another folder")
         labels, checksum = labels + len(r["queried"]), round_checksum(r, checksum)
@@ -170,7 +170,7 @@ def check_against_data(
     "Compare a record with the data it came from; raises `RecordError` for other data, samples outside the pool, or labels that are not the data's."
     if record.fingerprint != chips.fingerprint: raise RecordError(f"{record.path/'environment.json'}: the run's data are not {chips.path}; their fingerprints differ")
     parts, allowed = _allowed(record.params, chips, record.path)
-    by_hand = (record.path/"session.json").exists()
+    by_hand = record.by_hand
     for r, file in zip(record.rounds, round_files(record.path)):
         ids, wrong = np.array(r["queried"], np.int64), ""
         if len(outside := np.setdiff1d(ids, allowed)): wrong = f"sample {outside[0]} is not in the pool of this run: it is held out for evaluation or validation, excluded, or not in the data"
@@ -196,6 +196,9 @@ class Record:
 
     @property
     def fingerprint(self): return self.environment["data"]["fingerprint"]
+
+    @property
+    def by_hand(self): return (self.path/"session.json").exists()  # whether a person gave the answers
 
     @property
     def finished(self):
