@@ -199,7 +199,7 @@ class Worker:
 
     def saved(self):
         "Labels and skips on disk, in order."
-        from droughtal.annotate import replay
+        from droughtal.apps.annotate import replay
         answers = replay(json.loads(self.record.read_text())["actions"])[0]
         return [(a["id"], a["label"]) for a in answers if a["do"] == "label"], [a["id"] for a in answers if a["do"] == "skip"]
 
@@ -366,7 +366,7 @@ def main():
         print("Cannot label in a browser here:", *lacking, sep="\n  ", file=sys.stderr)
         return 2
     import papermill
-    from droughtal.launch import notebook_path
+    from droughtal.loop.launch import notebook_path
     args.shots.mkdir(parents=True, exist_ok=True)
     tmp = Path(tempfile.mkdtemp(prefix="annotate-"))
     voila = page = None

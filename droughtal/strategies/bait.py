@@ -9,7 +9,8 @@ __all__ = ['BLOCK', 'LIMIT', 'fisher_root', 'fisher_sum', 'fisher_products', 'Fi
 import numpy as np
 import torch
 
-from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, row_blocks, whole
+from ..data.checks import as_generator, positive, whole
+from .core import batch_size, features, labelled, probabilities, register, row_blocks
 
 # %% ../../nbs/strategies/68_bait.ipynb #773fceb2
 def _complement(s):  # unit vectors with s[0] >= 0, (n, K)

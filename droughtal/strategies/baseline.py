@@ -8,7 +8,8 @@ __all__ = ['random', 'random_balanced']
 # %% ../../nbs/strategies/10_baseline.ipynb #b05bd478
 import numpy as np
 
-from .core import as_generator, labelled, register, top_scores
+from ..data.checks import as_generator
+from .core import labelled, register, top_scores
 
 # %% ../../nbs/strategies/10_baseline.ipynb #7a90fff4
 @register("random", summary="any rows, each equally likely", source="baseline")

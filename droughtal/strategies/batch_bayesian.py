@@ -11,7 +11,8 @@ import warnings
 import numpy as np
 import torch
 
-from .core import as_generator, batch_size, mc_probabilities, positive, register, register_score, row_blocks, top_scores, whole
+from ..data.checks import as_generator, positive, whole
+from .core import batch_size, mc_probabilities, register, register_score, row_blocks, top_scores
 
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #a39c3d35
 def systematic(

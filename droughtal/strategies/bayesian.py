@@ -10,7 +10,8 @@ __all__ = ['predictive_entropy', 'expected_entropy', 'bald_scores', 'max_entropy
 import numpy as np
 from scipy.special import entr
 
-from .core import mc_probabilities, register_score, whole
+from ..data.checks import whole
+from .core import mc_probabilities, register_score
 from .uncertainty import entropy_scores, margin_scores, ratio_scores, uncertainty_scores
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #fc1751b4

@@ -14,7 +14,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import entr, log_softmax, softmax
 from torch.nn import functional as F
 
-from .core import MEMORY, as_generator, batch_size, features, flag, labelled, positive, probabilities, register, row_blocks, sq_distances, whole
+from ..data.checks import as_generator, flag, positive, whole
+from .core import MEMORY, batch_size, features, labelled, probabilities, register, row_blocks, sq_distances
 from .diversity import TILE, cluster_rows, exact_sq_distances, known_features, unit_rows
 
 # %% ../../nbs/strategies/52_coverage.ipynb #3f11cb82

@@ -15,7 +15,8 @@ import torch
 from hdbscan import HDBSCAN
 from joblib import Memory
 
-from .core import as_generator, batch_size, features, positive, register, register_score, row_blocks, whole
+from ..data.checks import as_generator, positive, whole
+from .core import batch_size, features, register, register_score, row_blocks
 
 # %% ../../nbs/strategies/55_density.ipynb #424db2a8
 def _centred_blocks(x):

@@ -15,7 +15,8 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn import functional as F
 
-from .core import MEMORY, as_generator, batch_size, features, flag, labelled, register, row_blocks, sq_distances, whole
+from ..data.checks import as_generator, flag, whole
+from .core import MEMORY, batch_size, features, labelled, register, row_blocks, sq_distances
 
 # %% ../../nbs/strategies/50_diversity.ipynb #3b5d6396
 TILE = 2**17  # bytes set aside for one row of a tile; 2,048 rows and columns within the default `MEMORY`, 32 MB in float64 and some temporaries

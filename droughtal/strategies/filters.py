@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import outliers, uncertainty
-from .core import Strategy, as_generator, batch_size, check_options, get_strategy, positive, register, set_signature
+from ..data.checks import as_generator, positive
+from .core import Strategy, batch_size, check_options, get_strategy, register, set_signature
 
 # %% ../../nbs/strategies/65_filters.ipynb #37b481dc
 _FROM_BODY = {"probabilities", "dropout", "features", "embeddings", "activations"}

@@ -15,7 +15,8 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import entr
 from sklearn.cluster import MiniBatchKMeans
 
-from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, register_score, row_blocks, top_scores, whole
+from ..data.checks import as_generator, positive, whole
+from .core import batch_size, features, labelled, probabilities, register, register_score, row_blocks, top_scores
 from .diversity import exact_sq_distances
 from .uncertainty import margin_scores
 

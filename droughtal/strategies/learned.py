@@ -15,8 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional as F
 
-from ..learner import seeded
-from .core import as_generator, batch_size, features, labelled, positive, probabilities, register, row_blocks, top_scores, whole
+from ..models.training import seeded
+from ..data.checks import as_generator, positive, whole
+from .core import batch_size, features, labelled, probabilities, register, row_blocks, top_scores
 
 # %% ../../nbs/strategies/70_learned.ipynb #7f6b05d5
 class Scale:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bayesian, uncertainty
-from .core import Strategy, as_generator, draw_seed, finite, positive, register, set_signature, strategies, tie_keys, top_scores
+from ..data.checks import as_generator, draw_seed, positive
+from .core import Strategy, finite, register, set_signature, strategies, tie_keys, top_scores
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #a9d21ad8
 def gumbel_noise(

@@ -14,10 +14,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 from torch.nn import functional as F
 
-from ..estimator import ActiveLearner, PoolScores
-from ..learner import seeded
-from ..model import ChipNet, ConsistentDropout
-from .core import as_seed, whole
+from ..models.estimator import ActiveLearner, PoolScores
+from ..models.training import seeded
+from ..models.network import ChipNet, ConsistentDropout
+from ..data.checks import as_seed, whole
 
 # %% ../../nbs/strategies/05_toy.ipynb #49075f6f
 # centre, spread and number of points, and their class

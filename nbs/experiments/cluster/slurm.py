@@ -4,7 +4,7 @@ import sys
 from dask.distributed import Client
 from dask_jobqueue import SLURMCluster
 
-from droughtal.sweep import plan, run_sweep, tell_report
+from droughtal.loop.sweep import plan, run_sweep, tell_report
 
 QUEUE, ACCOUNT = "gpu", None  # partition and account, as for sbatch
 AT_MOST = 32  # runs at once
