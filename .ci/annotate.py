@@ -371,7 +371,7 @@ def main():
     tmp = Path(tempfile.mkdtemp(prefix="annotate-"))
     voila = page = None
     try:
-        parameters = dict(out=str(tmp / "session"), initial=8, query=6, threads=1)
+        parameters = dict(out=str(tmp / "session"), initial_size=8, query_size=6, threads=1)
         papermill.execute_notebook(str(notebook_path("annotate")), str(tmp / "annotate.ipynb"), parameters, prepare_only=True, progress_bar=False)
         voila = Voila(tmp, tmp / "annotate.ipynb")
         page = Page(args, voila.url)

@@ -186,16 +186,16 @@ def read_rounds(
 
 def descriptions(
     table: pd.DataFrame,  # from `analysis.collect`
-) -> pd.DataFrame:  # columns strategy, seed, setting, round, doubt (0 to 1), pool_doubt, novelty (distance to the labelled rows over that of the pool's rows)
+) -> pd.DataFrame:  # columns strategy, seed, setting, round, doubt (0 to 1), pool_uncertainty, novelty (distance to the labelled rows over that of the pool's rows)
     "How doubtful and how new each query was, in the rounds of the table; raises `ValueError` if no run noted it."
     runs, rows = table.groupby("run")[["strategy", "seed", "setting"]].first(), []
     rounds = table.groupby("run")["round"].agg(set)
     for run, about in runs.iterrows():
         for r in read_rounds(run):
             if r["round"] not in rounds[run]: continue
-            if d := r.get("described"): rows.append((*about, r["round"], d["queried_doubt"], d["pool_doubt"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
-    if not rows: raise ValueError("table: no run described its queries; run with describe=200")
-    return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_doubt", "novelty"])
+            if d := r.get("described"): rows.append((*about, r["round"], d["queried_uncertainty"], d["pool_uncertainty"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
+    if not rows: raise ValueError("table: no run described its queries; run with log_query_stats=200")
+    return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_uncertainty", "novelty"])
 
 # %% ../../nbs/analysis/30_composition.ipynb #4290d154
 def reliability_of(

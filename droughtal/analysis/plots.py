@@ -110,10 +110,10 @@ def small_png(
 # %% ../../nbs/analysis/40_plots.ipynb #f165d017
 COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-ORDER = ["random", "margin", "bald", "uncertainty", "entropy", "max_entropy", "ratio", "random_balanced", "batchbald", "epig", "coreset", "typiclust", "badge", "probcover", "kmeans",
+ORDER = ["random", "margin", "bald", "least_confidence", "entropy", "max_entropy", "ratio", "random_balanced", "batchbald", "epig", "coreset", "typiclust", "badge", "probcover", "kmeans",
          "maxherding", "uherding", "bait", "cluster_margin", "discriminative", "contrastive", "hdbscan_glosh", "power_bald", "power_margin", "mean_std", "variation_ratios",
-         "ordinal_variance", "active_transfer_learning", "mc_uncertainty", "mc_margin", "mc_ratio", "mc_entropy", "outliers_glosh", "outliers_mean", "outliers_max",
-         "outliers_mean_uncertainty", "outliers_mean_entropy"]  # fixes colour and marker; add at the end only
+         "ordinal_variance", "active_transfer_learning", "mc_least_confidence", "mc_margin", "mc_ratio", "mc_entropy", "outliers_glosh", "outliers_mean", "outliers_max",
+         "outliers_mean_least_confidence", "outliers_mean_entropy"]  # fixes colour and marker; add at the end only
 VARIANTS = dict(power=dict(fillstyle="left", linestyle="--"), softmax=dict(fillstyle="bottom", linestyle="-."), softrank=dict(fillstyle="right", linestyle=":"))
 METRIC_NAMES = dict(accuracy="accuracy", balanced_accuracy="balanced accuracy", macro_f1="macro F1", nll="negative log-likelihood (nats)",
                     ece="expected calibration error", mae="mean absolute error (classes)", qwk="quadratic kappa")
@@ -302,7 +302,7 @@ def plot_run(
     rounds, env = pd.read_parquet(run/"rounds.parquet"), json.loads((run/"environment.json").read_text())
     params = read_yaml(run/"params.yaml")
     if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all(): raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
-    n, name = params["holdout"] or env["data"]["val"], params.get("strategy", "supervised")
+    n, name = params["holdout"] or env["data"]["test"], params.get("strategy", "supervised")
     ax = _axes(None, .7 * FULL, 2.5)
     ax.plot(rounds.labels, rounds[metric], lw=1.3, ms=4, **strategy_style(name, line=True))
     if metric == "accuracy":

@@ -30,7 +30,7 @@ def data_name(
     data = env["data"]
     if data["simulated"]: return "simulated"
     if params["data"] == "digits": return "digits"
-    return "benchmark" if (data["train"], data["val"]) == (86317, 10778) else "other"
+    return "benchmark" if (data["train"], data["test"]) == (86317, 10778) else "other"
 
 def check_one(
     table: pd.DataFrame,  # from `analysis.collect`
@@ -86,7 +86,7 @@ def repeated_trainings(
     "Trainings on the labels of a run's last round in the table; raises `ValueError` for a metric that is not finite in one."
     rows = []
     for run, last in table.groupby("run", sort=False).labels.max().items():
-        file = Path(run)/"repeats.json"
+        file = Path(run)/"retrain.json"
         again = read_json(file, dict(labels=last, metrics=[]))
         if again["labels"] != last or not again["metrics"]: continue
         own = next(r["metrics"] for r in read_rounds(run) if r["labels"] == last)

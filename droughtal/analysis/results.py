@@ -225,7 +225,7 @@ def options_as_strategies(
 _CONDITION = re.compile(r"\s*(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|[^,'\"]*?)\s*(?:,|$)")
 
 def _conditions(where):
-    "Names and values of a text such as `initial=100,query=20`; raises `ParameterError` if it is none."
+    "Names and values of a text such as `initial_size=100,query_size=20`; raises `ParameterError` if it is none."
     found, at = {}, 0
     while at < len(where):
         m = _CONDITION.match(where, at)
@@ -250,7 +250,7 @@ def _texts(values):
 
 def choose_runs(
     table: pd.DataFrame,  # from `collect`
-    where: str = "",  # conditions such as "initial=100" or "initial=100,query=20", all of which must hold; empty for all runs
+    where: str = "",  # conditions such as "initial_size=100" or "initial_size=100,query_size=20", all of which must hold; empty for all runs
 ) -> pd.DataFrame:  # the rows of these runs
     "Choose runs by their parameters, strategy, seed or fingerprint; raises `ParameterError` for an unknown name or if no run is left."
     shared = table.attrs.get("shared", {})

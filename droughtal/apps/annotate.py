@@ -37,7 +37,7 @@ from ..data.chips import COMPOSITES, Chips, _shown_bands, draw_ids
 from ..models.estimator import ActiveLearner
 from ..loop.experiment import Experiment, Oracle, _Phases, free_folder, set_threads
 from ..data.files import is_held, read_json, write_json, write_whole
-from ..loop.record import FREE_TO_CHANGE
+from ..loop.record import CHANGEABLE_ON_RESUME
 from ..strategies.registry import get_strategy
 from ..loop.tracking import learning_curve, one_line
 
@@ -45,8 +45,8 @@ from ..loop.tracking import learning_curve, one_line
 @dataclass
 class SessionConfig(ExperimentConfig):
     "Parameters of a labelling session; raises `ParameterError`, also for what would need stored labels."
-    initial: int = param(20, "rows labelled before the model is trained for the first time", 2)
-    query: int = param(10, "rows labelled between two trainings", 1)
+    initial_size: int = param(20, "rows labelled before the model is trained for the first time", 2)
+    query_size: int = param(10, "rows labelled between two trainings", 1)
     rounds: int = param(0, "rounds of querying; 0 goes on until the pool is empty", 0)
     validation: int = param(0, "always 0 in a session: nobody has labelled validation rows", 0)
     stratified: bool = param(False, "always False in a session: the classes are not known")
@@ -60,9 +60,9 @@ class SessionConfig(ExperimentConfig):
         if self.validation: raise ParameterError("validation: the stored labels of these rows would be used, and a session knows none; set it to 0")
         if self.stratified: raise ParameterError("stratified: a draw in the proportions of the classes would look at stored labels; set it to False")
         if self.wandb != "off": raise ParameterError("wandb: undo takes rounds back, which wandb cannot; set it to off")
-        if self.repeats: raise ParameterError("repeats: a session has no last round to repeat; set it to 0")
+        if self.retrain: raise ParameterError("retrain: a session has no last round to repeat; set it to 0")
         for which in ("strategy", "init"):
-            if "hidden labels" in get_strategy(getattr(self, which), self.dropout).needs: raise ParameterError(f"{which}: {getattr(self, which)} is an upper reference, which looks at stored labels; choose another")
+            if "ground-truth labels" in get_strategy(getattr(self, which), self.dropout).needs: raise ParameterError(f"{which}: {getattr(self, which)} is an upper reference, which looks at stored labels; choose another")
 
 # %% ../../nbs/apps/10_annotate.ipynb #87f5fce2
 class BlindChips(Chips):
@@ -147,7 +147,7 @@ def _check_same(self: Session, found):
     if not self.config.resume: raise ParameterError(f"out: {where} has begun already; set resume to go on with it, or choose another folder")
     if found["data"] != self.chips.fingerprint: raise ParameterError(f"data: {self.chips.path} is not what {where} began with; its fingerprint differs")
     params, old = asdict(self.config), found["params"]
-    for k in changed_parameters(params, old, FREE_TO_CHANGE): raise ParameterError(f"{k}: {where} has {old[k]!r}, cannot go on with {params[k]!r}")
+    for k in changed_parameters(params, old, CHANGEABLE_ON_RESUME): raise ParameterError(f"{k}: {where} has {old[k]!r}, cannot go on with {params[k]!r}")
 
 @patch
 def _save(self: Session, do, **more):
@@ -212,7 +212,7 @@ def pending(self: Session) -> list:  # row ids
 def _free(self: Session): return np.setdiff1d(self.pool, [a["id"] for a in self.answers] + list(self.proposed.get(self.round, {})))
 
 @patch
-def _wanted(self: Session): return self.config.query if self.round else self.config.initial
+def _wanted(self: Session): return self.config.query_size if self.round else self.config.initial_size
 
 @patch(as_prop=True)
 def due(self: Session) -> bool:  # whether it is time to train

@@ -82,16 +82,16 @@ def _stop(line, code):
 @data_app.command("simulate")
 def data_simulate(
     out: Annotated[Path, typer.Argument(help="Zip file to write.")],
-    rows: Annotated[int, typer.Option(min=10, help="Chips, train and val together.")] = 4000,
+    rows: Annotated[int, typer.Option(min=10, help="Chips, train and test together.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
-    val_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the rows in val.")] = 1 / 9,
+    test_share: Annotated[float, typer.Option(min=0, max=0.9, help="Share of the rows in test.")] = 1 / 9,
     noise: Annotated[Optional[float], typer.Option(min=0, max=0.5, help="Share of labels replaced by another class; default: the calibrated one.")] = None,
 ):
     "Write a zip of simulated chips in the benchmark's format."
     from droughtal.data.simulate import SimConfig, simulate_zip
     try:
         config = SimConfig() if noise is None else SimConfig(label_noise=noise)
-        print(simulate_zip(out, rows, seed=seed, val_share=val_share, config=config))
+        print(simulate_zip(out, rows, seed=seed, test_share=test_share, config=config))
     except ValueError as e: raise ParameterError(str(e).replace("label_noise", "noise")) from None
 
 @data_app.command("download")
@@ -229,7 +229,7 @@ def _write_table(folder, file, where="", unfinished=False, strict=False, data=""
     print(write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
     return bool(table.attrs["left_out"])
 
-_Where = Annotated[str, typer.Option(metavar="NAME=VALUE[,NAME=VALUE]", help="Only runs with these values of parameters, such as initial=100; empty for all.")]
+_Where = Annotated[str, typer.Option(metavar="NAME=VALUE[,NAME=VALUE]", help="Only runs with these values of parameters, such as initial_size=100; empty for all.")]
 _Data = Annotated[str, typer.Option(metavar="FILE.h5", help="The runs' data, if the file has moved.")]
 _Strict = Annotated[bool, typer.Option("--strict", help="Stop at a run with a wrong record; otherwise it is listed and left out, and the exit code is 1.")]
 _Unfinished = Annotated[bool, typer.Option("--unfinished", help="Take runs that have not come to their end as well.")]
@@ -315,7 +315,7 @@ def list_strategies(as_json: Annotated[bool, typer.Option("--json", help="Print 
         print(f"{s['name'] + '*' * s['reference']:<28}{s['summary']}")
         details = dict(needs=", ".join(s["needs"]), time=s["cost"], memory=s["memory"], options=", ".join(f"{k}={v}" for k, v in s["options"].items()), aliases=", ".join(s["aliases"]))
         print("    " + "; ".join([s["source"], *(f"{k} {v}" for k, v in details.items() if v)]))
-    print("* an upper reference: it looks at hidden labels\ntime, memory: orders beyond the body pass, for n rows in the pool, b queried, m labelled, K classes, T dropout samples, f features")
+    print("* an upper reference: it looks at ground-truth labels\ntime, memory: orders beyond the feature extraction, for n rows in the pool, b queried, m labelled, K classes, T dropout samples, f features")
 
 def _about_strategies():
     from droughtal.strategies.core import aliases

@@ -25,20 +25,20 @@ from ..loop.sweep import plan, run_sweep
 # %% ../../nbs/apps/20_demo.ipynb #be0614a8
 STRATEGIES = ("random", "margin", "bald")
 SEEDS = (0, 1, 2)
-FULL = dict(rows=3000, params=dict(initial=100, query=60, rounds=4, validation=100, epochs=10, epochs_first=10, batch_size=32))
-QUICK = dict(rows=600, params=dict(initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=32))
+FULL = dict(rows=3000, params=dict(initial_size=100, query_size=60, rounds=4, validation=100, epochs=10, epochs_first=10, batch_size=32))
+QUICK = dict(rows=600, params=dict(initial_size=60, query_size=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=32))
 
 # %% ../../nbs/apps/20_demo.ipynb #f13e0598
 def make_data(
     out: Path,  # folder for the zip and the HDF5 file
-    rows: int,  # simulated chips, train and val together
+    rows: int,  # simulated chips, train and test together
     say=print,  # function that tells progress
 ) -> Path:  # the HDF5 file, checked
     "Simulate, convert and verify; what is there already is kept."
     h5 = out/f"simulated-{rows}.h5"
     if not h5.is_file():
         say(f"simulating {rows:,} chips in the benchmark's format")
-        convert(simulate_zip(out/f"simulated-{rows}.zip", rows, seed=0, val_share=.4), h5)
+        convert(simulate_zip(out/f"simulated-{rows}.zip", rows, seed=0, test_share=.4), h5)
     verify(h5)
     say(f"converted and verified: {h5}")
     return h5
@@ -81,6 +81,6 @@ def tell_result(
         say(f"{name:<10}{r.seeds:>6.0f}{r.labels:>8.0f}{r.final:>10.3f}{r.aubc:>8.3f}{r.gain:>+11.3f}  {interval(r.gain_low, r.gain_high)}")
     say("\naccuracy: after the last round; AUBC: mean accuracy over the budget; simulated data, so nothing here is about the benchmark")
     chips = Chips(h5)
-    say(f"always answering the most frequent class would reach {np.bincount(chips.labels[chips.val_ids]).max() / len(chips.val_ids):.3f}")
+    say(f"always answering the most frequent class would reach {np.bincount(chips.labels[chips.test_ids]).max() / len(chips.test_ids):.3f}")
     for sentence in ["the quick version trains too little to compare anything"] if quick else verdicts(result): say(f"  {sentence}")
     say(f"\ndata      {h5}\nruns      {runs}/*/active_learning.ipynb\nfigure    {runs}/learning_curves.png\ntable     {runs}/results.parquet, {runs}/summary.csv\ntook      {seconds:.0f} s")

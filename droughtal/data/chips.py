@@ -53,7 +53,7 @@ def check_range(
 
 # %% ../../nbs/data/50_chips.ipynb #bd15e1c1
 class Chips:
-    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file, or one that is damaged in what this reads: everything but the pixels, which `check_sums` compares with what was written, as every run does before it begins."
+    "The images and labels of one HDF5 file by row id; raises `StoreError` if it is no droughtal file, or one that is damaged in what this reads: everything but the pixels, which `verify_checksums` compares with what was written, as every run does before it begins."
     def __init__(self,
         path,  # the HDF5 file
         bands=None,  # names of the bands to fetch, in order; None for all in the file
@@ -100,7 +100,7 @@ class Chips:
         return np.arange(self.n_train)
 
     @property
-    def val_ids(self) -> np.ndarray:  # row ids of the validation split, int64; empty if the file has none
+    def test_ids(self) -> np.ndarray:  # row ids of the validation split, int64; empty if the file has none
         "Row ids of the `val` rows."
         return np.arange(self.n_train, len(self))
 
@@ -150,9 +150,9 @@ def draw_ids(
 # %% ../../nbs/data/50_chips.ipynb #d27b9329
 def split_ids(
     chips: Chips,  # the data set
-    initial: int,  # rows labelled before the first round
+    initial_size: int,  # rows labelled before the first round
     validation: int = 0,  # rows whose labels choose the best epoch; they count against the budget
-    holdout: int = 0,  # rows taken out of `train` for evaluation, for a file without `val`
+    holdout: int = 0,  # rows taken out of `train` for evaluation, for a file without `test`
     seed: int = 0,  # the same seed gives the same split
     stratified: bool = True,  # keep class proportions in each part
     exclude_flags=(),  # names of flags whose rows are left out of initial, validation and pool
@@ -162,7 +162,7 @@ def split_ids(
     for flag in exclude_flags:
         if flag not in chips.flags: raise ValueError(f"exclude_flags: no flag {flag!r}; there are {', '.join(chips.flags)}")
         free = free[~chips.flags[flag][free]]
-    asked = dict(holdout=holdout, validation=validation, initial=initial)
+    asked = dict(holdout=holdout, validation=validation, initial=initial_size)
     if sum(asked.values()) > len(free): raise ValueError(f"{asked} ask for {sum(asked.values())} rows of {len(free)} available")
     for name, n in asked.items():
         parts[name] = draw_ids(free, chips.labels[free], n, rng, stratified)

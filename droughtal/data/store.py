@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_STD', 'CLOUD_BLUE', 'CLOUD_THERMAL', 'CLOUD_SHARE',
            'RULES', 'CONTROL', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
-           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'check_sums', 'show_info']
+           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'verify_checksums', 'show_info']
 
 # %% ../../nbs/data/20_store.ipynb #e7e0170c
 import errno, hashlib, json, math, mmap, os, re, sys
@@ -23,7 +23,7 @@ from .files import NO_LOCKS, LockError, only_writer
 
 # %% ../../nbs/data/20_store.ipynb #fc986a88
 FORMAT_VERSION = 1
-SPLITS = ("train", "val")
+SPLITS = ("train", "test")
 FLAGS = ("zero_band", "near_constant", "duplicate", "cloudy")
 BLOCK_BYTES = 4 << 20
 
@@ -74,7 +74,7 @@ CLOUD_BLUE, CLOUD_THERMAL, CLOUD_SHARE = 60, 200, .1
 RULES = dict(
     zero_band="any band entirely zero",
     near_constant=f"standard deviation within a band, averaged over the bands, below {NEAR_CONSTANT_STD:g} grey level",
-    duplicate="the pixels of an earlier row, train before val",
+    duplicate="the pixels of an earlier row, train before test",
     cloudy=f"at least {CLOUD_SHARE:.0%} of the pixels have B2 >= {CLOUD_BLUE} and B10 < {CLOUD_THERMAL} grey levels")
 
 # %% ../../nbs/data/20_store.ipynb #c754a9b6
@@ -100,17 +100,17 @@ def _within_std(
 
 # %% ../../nbs/data/20_store.ipynb #fff1ddcb
 def _duplicates(
-    digests:np.ndarray, # (n,) 16 bytes each, train before val
+    digests:np.ndarray, # (n,) 16 bytes each, train before test
     n_train:int, # rows of train
-)->tuple[np.ndarray, dict]: # (n,) bool, and counts within train, within val, and of val rows found in train
+)->tuple[np.ndarray, dict]: # (n,) bool, and counts within train, within test, and of test rows found in train
     "Which rows repeat an earlier row"
     def repeats(part):
         first = np.unique(part, return_index=True)[1]
         repeated = np.ones(len(part), bool)
         repeated[first] = False
         return repeated
-    train, val = digests[:n_train], digests[n_train:]
-    counts = dict(within_train=int(repeats(train).sum()), within_val=int(repeats(val).sum()), between=int(np.isin(val, train).sum()))
+    train, test = digests[:n_train], digests[n_train:]
+    counts = dict(within_train=int(repeats(train).sum()), within_test=int(repeats(test).sum()), between=int(np.isin(test, train).sum()))
     return repeats(digests), counts
 
 # %% ../../nbs/data/20_store.ipynb #7ecb0778
@@ -209,7 +209,7 @@ class StoreWriter:
         bands, # C band names
         size:tuple, # (H, W) of an image, pixels
         class_names, # a name for each class, in the order of the labels
-        capacity:dict|None=None, # expected rows of "train" and "val"; another number works too, at the price of one copy
+        capacity:dict|None=None, # expected rows of "train" and "test"; another number works too, at the price of one copy
         source:str="", # where the images come from: a file name or URL
         source_sha256:str="", # SHA-256 of the source, hex; may be set until the end
         description:str="", # free text
@@ -278,7 +278,7 @@ class _Split:
 # %% ../../nbs/data/20_store.ipynb #8487b7a5
 @patch
 def write(self:StoreWriter,
-    split:str, # "train" or "val"
+    split:str, # "train" or "test"
     image:np.ndarray, # (C, H, W) uint8
     label:int, # 0..n_classes-1
     shard:str="", # name of the file it comes from
@@ -296,7 +296,7 @@ def write(self:StoreWriter,
 # %% ../../nbs/data/20_store.ipynb #e5efa1a9
 @patch
 def write_rows(self:StoreWriter,
-    split:str, # "train" or "val"
+    split:str, # "train" or "test"
     bands:list, # C arrays (n, H*W) uint8, which need not lie together
     labels:np.ndarray, # (n,) ints, 0..n_classes-1
     shard:str="", # name of the file they come from
@@ -332,7 +332,7 @@ def _measure_and_write(
 # %% ../../nbs/data/20_store.ipynb #598889e9
 @patch
 def _place(self:StoreWriter,
-    split:str, # "train" or "val"
+    split:str, # "train" or "test"
     start:int, # first row
     n:int, # rows
 )->list: # (offset in the file, first row of the block, last row + 1) of each piece
@@ -353,7 +353,7 @@ def _place(self:StoreWriter,
 # %% ../../nbs/data/20_store.ipynb #0a571dbd
 @patch
 def _submit(self:StoreWriter,
-    split:str, # "train" or "val"
+    split:str, # "train" or "test"
 ):
     "Send a split's block to be measured and written"
     rows = self.splits[split]
@@ -482,7 +482,7 @@ def _move(self:StoreWriter,
 
 @patch
 def _copy_images(self:StoreWriter,
-    split:str, # "train" or "val"
+    split:str, # "train" or "test"
     n:int, # rows
     target:int, # file descriptor
     offset:int, # of the images in the target
@@ -563,7 +563,7 @@ def _masks(
 def _check_arrays(
     images, # candidate for (n, C, H, W) uint8
     labels, # candidate for (n,) ints, 0 and above
-    what:str, # "" or "val_", before the parameter's name
+    what:str, # "" or "test_", before the parameter's name
     like:tuple|None=None, # (C, H, W) the images must have, None for any
 )->np.ndarray: # (n,) int64 labels
     "Refuse arrays that do not fit, naming the parameter"
@@ -585,7 +585,7 @@ def _bands_first(
     images, # (n, C, H, W) uint8, or (n, H, W, C) for "last"
     channels:str|None, # "first", "last", or None
     named:int|None, # number of names for the bands, None without names
-    what:str, # "" or "val_", before the parameter's name
+    what:str, # "" or "test_", before the parameter's name
 ): # (n, C, H, W)
     "Images with their bands as the second axis; raises `StoreError` for images whose last axis looks like the bands"
     if channels not in (None, "first", "last"): raise StoreError(f"channels must be 'first', 'last' or None, not {channels!r}")
@@ -609,8 +609,8 @@ def from_arrays(
     path:str|Path, # of the HDF5 file to write
     images, # (n, C, H, W) uint8, any C, H, W; a memory map works too
     labels, # (n,) ints, 0..n_classes-1
-    val_images=None, # (m, C, H, W) uint8, rows of val; None for no val
-    val_labels=None, # (m,) ints, 0..n_classes-1
+    test_images=None, # (m, C, H, W) uint8, rows of test; None for no test
+    test_labels=None, # (m,) ints, 0..n_classes-1
     bands=None, # C names; None: "1", "2", …
     class_names=None, # a name for each class; None: "0", "1", … up to the greatest label, each with at least one sample
     source:str="", # where the images come from
@@ -619,14 +619,14 @@ def from_arrays(
     channels:str|None=None, # "first": (n, C, H, W); "last": (n, H, W, C); None: first, but images that look like the other raise
 )->Path: # the file written
     "Write arrays as a store file; raises `StoreError` naming the parameter that does not fit"
-    if (val_images is None) != (val_labels is None): raise StoreError("val_images and val_labels go together: give both or neither")
+    if (test_images is None) != (test_labels is None): raise StoreError("test_images and test_labels go together: give both or neither")
     named = None if bands is None else len(bands)
     images = _bands_first(images, channels, named, "")
     given = {"train": (images, _check_arrays(images, labels, ""))}
     shape = np.shape(images)[1:]
-    if val_images is not None:
-        val_images = _bands_first(val_images, channels, named, "val_")
-        given["val"] = (val_images, _check_arrays(val_images, val_labels, "val_", shape))
+    if test_images is not None:
+        test_images = _bands_first(test_images, channels, named, "test_")
+        given["test"] = (test_images, _check_arrays(test_images, test_labels, "test_", shape))
     bands = [str(i + 1) for i in range(shape[0])] if bands is None else list(bands)
     if len(bands) != shape[0]: raise StoreError(f"bands must be {shape[0]} names, one for each band of the images, not {len(bands)}")
     if class_names is None: class_names = _number_classes(np.concatenate([l for _, l in given.values()]))
@@ -639,7 +639,7 @@ def from_arrays(
 # %% ../../nbs/data/20_store.ipynb #252d0744
 def digits(
     path:str|Path, # of the HDF5 file to write
-    val:int=360, # rows of val, stratified by class
+    test:int=360, # rows of test, stratified by class
     seed:int=0, # of the split
 )->Path: # the file written
     "Scikit-learn's handwritten digits as a store file: one band, grey levels 0..255, ten classes"
@@ -647,7 +647,7 @@ def digits(
     from sklearn.model_selection import train_test_split
     data = load_digits()
     images = np.round(data.images[:, None] * (255 / 16)).astype(np.uint8)
-    train, held_out = train_test_split(np.arange(len(images)), test_size=val, stratify=data.target, random_state=seed)
+    train, held_out = train_test_split(np.arange(len(images)), test_size=test, stratify=data.target, random_state=seed)
     return from_arrays(path, images[train], data.target[train], images[held_out], data.target[held_out], bands=("grey",),
                        source="scikit-learn load_digits", description="Handwritten digits, 8x8, from the test set of the UCI ML hand-written digits data")
 
@@ -736,7 +736,7 @@ def _check_books(
     skipped, duplicates, lengths, rules = (json.loads(values[name]) for name in _BOOKS)
     whole = lambda v: isinstance(v, int) and v >= 0
     right = dict(skipped=isinstance(skipped, list) and all(isinstance(s, dict) and {"shard", "record", "reason"} <= set(s) for s in skipped),
-        duplicates=isinstance(duplicates, dict) and all(whole(duplicates.get(k)) for k in ("within_train", "within_val", "between")),
+        duplicates=isinstance(duplicates, dict) and all(whole(duplicates.get(k)) for k in ("within_train", "within_test", "between")),
         band_lengths=isinstance(lengths, dict) and all(k.isdecimal() and whole(v) for k, v in lengths.items()),
         rules=isinstance(rules, dict) and all(isinstance(rules.get(f), str) for f in FLAGS))
     if wrong := [name for name in _BOOKS if not right[name]]: raise StoreError(f"{path}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
@@ -964,7 +964,7 @@ def _hash_images(
     for digests in _block_by_block(images, _digests, "checksums"): total.update(b"".join(digests))
     return total
 
-def check_sums(
+def verify_checksums(
     path:str|Path, # of a store file
 )->str: # its fingerprint
     "Compare a file with its two sums, reading all of it; raises `StoreError` if one differs"
@@ -1000,7 +1000,7 @@ def _card(
     pairs = found["duplicates"]
     lines = _table([r[:-1] for r in flags]).splitlines()
     return "\n".join([f"{line}  {r[-1]}" for line, r in zip(lines, flags)] + [
-        f"  exact duplicates: {pairs['within_train']:,} within train, {pairs['within_val']:,} within val, {pairs['between']:,} val rows also in train",
+        f"  exact duplicates: {pairs['within_train']:,} within train, {pairs['within_test']:,} within test, {pairs['between']:,} test rows also in train",
         f"  band lengths seen: {lengths}", f"  records left out: {len(found['skipped']):,}"] + [f"    {s['shard']}, record {s['record']}: {s['reason']}" for s in found["skipped"][:10]])
 
 # %% ../../nbs/data/20_store.ipynb #23b83fe8

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 # %% ../../nbs/loop/10_config.ipynb #a46f9db4
 MACHINE_PARAMETERS = frozenset({"out", "resume", "device", "threads", "wandb", "wandb_project", "wandb_group"})  # say where and how a run is computed, not what
-NEUTRAL_PARAMETERS = MACHINE_PARAMETERS | {"repeats"}  # change nothing of what the rounds of a run find
+NEUTRAL_PARAMETERS = MACHINE_PARAMETERS | {"retrain"}  # change nothing of what the rounds of a run find
 
 class ParameterError(ValueError):
     "A parameter that cannot be used; the message begins with its name."
@@ -90,10 +90,10 @@ def unknown_parameter(
 
 def _assignments(source):
     "Name to AST of the value in a cell that consists of assignments; None for any other cell."
-    try: body = ast.parse(source).body
+    try: backbone = ast.parse(source).body
     except SyntaxError: return None
-    if not all(isinstance(s, ast.Assign) and all(isinstance(t, ast.Name) for t in s.targets) for s in body): return None
-    return {t.id: s.value for s in body for t in s.targets}
+    if not all(isinstance(s, ast.Assign) and all(isinstance(t, ast.Name) for t in s.targets) for s in backbone): return None
+    return {t.id: s.value for s in backbone for t in s.targets}
 
 def _parameter_cells():
     "The assignments of the cells that ran right before this one: the parameters' cell, then those that papermill added."
@@ -135,7 +135,7 @@ def _strategy_names():
     from droughtal.strategies.registry import strategies
     return sorted({*strategies, *aliases})
 
-INIT_NEEDS = {"features", "hidden labels"}  # what a strategy may need to choose the initial rows, before any label is known
+INIT_NEEDS = {"features", "ground-truth labels"}  # what a strategy may need to choose the initial rows, before any label is known
 
 def _init_names():
     from droughtal.strategies.registry import strategies
@@ -154,7 +154,7 @@ class TrainingConfig:
     seed: int = param(0, "decides splits, initial weights, order of batches, dropout and ties", 0, 2**32 - 1)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all in the file")
     crop: int = param(15, "keep the central square of this side in px; 0 keeps all", 0)
-    size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
+    image_size: int = param(0, "resample to this side in px; 0 keeps the size", 0)
     arch: str = param("resnet10", "ResNet of torchvision, resnet10 or resnet10_narrow", choices=_archs)
     pretrained: str = param("none", "initial weights: none, imagenet, the path of a file; or simclr, in active learning: trained without labels on the rows that can be queried")
     fine_tune: bool = param(True, "let pretrained layers learn slower than the head, down to lr/100; without pretrained weights it changes nothing")
@@ -169,7 +169,7 @@ class TrainingConfig:
     patience: int = param(0, "stop a training after so many epochs without improvement; 0 never", 0)
     monitor: str = param("valid_loss", "what chooses the best epoch: valid_loss or accuracy, on the validation rows", choices=lambda: ["valid_loss", "accuracy"])
     validation: int = param(60, "rows of train whose labels choose the best epoch; they count against the budget; 0 keeps the last epoch", 0)
-    holdout: int = param(0, "rows of train set aside for evaluation; needed if the file has no val rows", 0)
+    holdout: int = param(0, "rows of train set aside for evaluation; needed if the file has no test rows", 0)
     stratified: bool = param(True, "draw rows in the proportions of the classes")
     exclude_flags: str = param("", "leave out rows with these data-integrity flags, comma-separated, such as near_constant,duplicate")
     device: str = param("auto", "auto, cpu, cuda, cuda:0, mps, …")
@@ -185,7 +185,7 @@ class TrainingConfig:
             setattr(self, f.name, _check_type(f, getattr(self, f.name)))
             _check_limits(f, getattr(self, f.name))
         if self.patience and not self.validation: raise ParameterError("patience: needs validation rows to watch; set validation above 0")
-        if self.pretrained == "simclr" and not hasattr(self, "init_epochs"): raise ParameterError("pretrained: simclr is for active-learning runs; give the path of such a run's init_body.pt")
+        if self.pretrained == "simclr" and not hasattr(self, "init_epochs"): raise ParameterError("pretrained: simclr is for active-learning runs; give the path of such a run's init_backbone.pt")
 
     @property
     def name(self): return "supervised"
@@ -219,7 +219,7 @@ def _option_type(name, value, default):
 
 # %% ../../nbs/loop/10_config.ipynb #762bc321
 @lru_cache(512)
-def _rehearse(strategy, options, dropout, validation):
+def _try_options(strategy, options, dropout, validation):
     "What the strategy says against the options, or an empty text."
     import numpy as np
 
@@ -245,7 +245,7 @@ def read_options(
     from droughtal.strategies.core import check_options
     options, defaults = check_options(strategy, parse_options(text)), strategy.options
     options = {k: _option_type(k, v, defaults[k]) for k, v in options.items()}
-    wrong = _rehearse(strategy, tuple(options.items()), dropout, bool(validation)) if options else ""
+    wrong = _try_options(strategy, tuple(options.items()), dropout, bool(validation)) if options else ""
     if wrong: raise ValueError(wrong if any(name in wrong for name in options) else f"{text}: {wrong}")
     return options
 
@@ -255,12 +255,12 @@ class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` on creation."
     strategy: str = param("margin", "query strategy, see `droughtal strategies`", choices=_strategy_names)
     strategy_options: str = param("", "options of the strategy, such as beta=2,target=validation; see its chapter")
-    initial: int = param(80, "rows labelled before the first query", 2)
+    initial_size: int = param(80, "rows labelled before the first query", 2)
     init: str = param("random", "how the initial rows are chosen: random, or a strategy that needs features alone, such as typiclust", choices=_strategy_names)
     init_options: str = param("", "options of the init strategy, such as k=10")
-    init_body: str = param("same", "whose features the init strategy sees: same (the run's own initial weights), imagenet, simclr, or the path of a file")
-    init_epochs: int = param(100, "passes over the unlabelled rows where a body is trained by simclr", 1)
-    query: int = param(40, "rows queried in a round", 1)
+    init_backbone: str = param("same", "whose features the init strategy sees: same (the run's own initial weights), imagenet, simclr, or the path of a file")
+    init_epochs: int = param(100, "passes over the unlabelled rows where a backbone is trained by simclr", 1)
+    query_size: int = param(40, "rows queried in a round", 1)
     rounds: int = param(3, "rounds of querying; 0 goes on until the pool is empty", 0)
     stop_when: str = param("", "criteria to stop, comma-separated: budget:600, target:accuracy>=0.75, stable:0.99, uncertainty:0.1; empty for none")
     stop_early: bool = param(True, "end the run when a criterion fires; otherwise go on, and record what stopping would have saved and cost")
@@ -272,8 +272,8 @@ class ExperimentConfig(TrainingConfig):
     only_new: bool = param(False, "train each round on the newly labelled rows alone")
     warm_start: bool = param(False, "continue from the last round's weights; otherwise start from the same initial weights each round")
     mc_samples: int = param(20, "Monte-Carlo dropout samples for strategies that need them", 1)
-    describe: int = param(0, "rows of each query, of the pool and of the labelled rows, on which it is noted how doubtful and how new the queried ones are; 0 for none", 0)
-    repeats: int = param(0, "further trainings on the last round's labels, with other weights and batches: what they differ by is the noise of training", 0)
+    log_query_stats: int = param(0, "rows of each query, of the pool and of the labelled rows, on which it is noted how doubtful and how new the queried ones are; 0 for none", 0)
+    retrain: int = param(0, "further trainings on the last round's labels, with other weights and batches: what they differ by is the noise of training", 0)
 
     @property
     def name(self): return self.strategy
@@ -284,8 +284,8 @@ class ExperimentConfig(TrainingConfig):
         if missing := set(_strategy(self.init).needs) - INIT_NEEDS:
             raise ParameterError(f"init: {self.init} needs {', '.join(sorted(missing))}, which there is not before the first label; choose one of {', '.join(_init_names())}")
         self.options("strategy"), self.options("init")
-        if self.only_new and self.query < 2: raise ParameterError("query: at least 2 with only_new, since BatchNorm cannot learn from a single row")
-        if self.repeats and (self.warm_start or self.only_new): raise ParameterError("repeats: needs trainings from scratch on all labels; set warm_start and only_new to False")
+        if self.only_new and self.query_size < 2: raise ParameterError("query_size: at least 2 with only_new, since BatchNorm cannot learn from a single row")
+        if self.retrain and (self.warm_start or self.only_new): raise ParameterError("retrain: needs trainings from scratch on all labels; set warm_start and only_new to False")
         self.criteria()
 
 # %% ../../nbs/loop/10_config.ipynb #23885d9f
@@ -306,7 +306,7 @@ def criteria(self: ExperimentConfig) -> list:  # `Criterion` objects
     except ValueError as e: raise ParameterError(str(e)) from None
     for c in criteria:
         if c.rows == "validation" and not self.validation: raise ParameterError(f"stop_when: {c.name} needs validation rows; set validation above 0")
-        if c.kind == "budget" and c.level < self.initial + self.validation: raise ParameterError(f"stop_when: {c.name} is less than initial and validation rows cost together, {self.initial + self.validation}")
+        if c.kind == "budget" and c.level < self.initial_size + self.validation: raise ParameterError(f"stop_when: {c.name} is less than initial and validation rows cost together, {self.initial_size + self.validation}")
     return criteria
 
 # %% ../../nbs/loop/10_config.ipynb #870335d2
@@ -330,12 +330,12 @@ def parameter_table(
 # %% ../../nbs/loop/10_config.ipynb #a7d03055
 PRESETS = {
     "smoke": {},
-    "low-budget": dict(arch="resnet18", crop=33, initial=200, query=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
-    "mid-budget": dict(arch="resnet18", crop=0, initial=2000, query=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
-    "paper": dict(data="simulated-6000", arch="resnet10_narrow", crop=15, initial=80, query=60, rounds=6, validation=50, epochs=15, epochs_first=15, batch_size=32, describe=200, repeats=1),
-    "paper-digits": dict(data="digits", arch="resnet10_narrow", crop=0, size=16, initial=40, query=40, rounds=5, validation=40, epochs=15, epochs_first=15, batch_size=32, augment=False, describe=200, repeats=1),
-    "protocol-2021": dict(arch="resnet50", crop=0, size=224, pretrained="imagenet", fine_tune=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
-                          schedule="constant", augment=False, initial=20000, query=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
+    "low-budget": dict(arch="resnet18", crop=33, initial_size=200, query_size=100, rounds=18, validation=100, epochs=30, epochs_first=30, batch_size=64, lr=1e-3),
+    "mid-budget": dict(arch="resnet18", crop=0, initial_size=2000, query_size=1000, rounds=8, validation=1000, epochs=20, epochs_first=20, batch_size=64, lr=1e-3),
+    "paper": dict(data="simulated-6000", arch="resnet10_narrow", crop=15, initial_size=80, query_size=60, rounds=6, validation=50, epochs=15, epochs_first=15, batch_size=32, log_query_stats=200, retrain=1),
+    "paper-digits": dict(data="digits", arch="resnet10_narrow", crop=0, image_size=16, initial_size=40, query_size=40, rounds=5, validation=40, epochs=15, epochs_first=15, batch_size=32, augment=False, log_query_stats=200, retrain=1),
+    "protocol-2021": dict(arch="resnet50", crop=0, image_size=224, pretrained="imagenet", fine_tune=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
+                          schedule="constant", augment=False, initial_size=20000, query_size=1000, rounds=20, epochs_first=10, epochs=10, validation=0,
                           warm_start=True, strategy="margin"),
 }
 

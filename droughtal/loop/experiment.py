@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIMULATED_ROWS', 'BUILT_IN', 'truth_file', 'find_data', 'Oracle', 'environment', 'free_folder', 'pick_device',
-           'prepare_data', 'make_classifier', 'set_threads', 'Run', 'Experiment', 'simclr_body', 'planned_labels',
+           'prepare_data', 'make_classifier', 'set_threads', 'Run', 'Experiment', 'simclr_backbone', 'planned_labels',
            'run_experiment', 'run_supervised', 'open_data', 'load_classifier']
 
 # %% ../../nbs/loop/50_experiment.ipynb #744d07b4
@@ -34,12 +34,12 @@ from ..models.estimator import ActiveLearner, ChipClassifier
 from ..data.files import LockError, hold, read_json, round_files, write_json
 from ..models.training import compute_metrics, confidence_bins, head_logits, pool_features
 from .environment import peak_memory
-from ..models.network import WeightsError, make_body, read_weights
+from ..models.network import WeightsError, make_backbone, read_weights
 from ..models.pretext import pretrain
 from .record import RunFolder, can_retrain, check_against_data, checkpoint_file, read_record
 from ..data.simulate import simulate_zip
 from .stopping import agreement, fires, overall_uncertainty, pack_classes, stopping_report, unpack_classes
-from ..data.store import StoreError, check_sums, digits
+from ..data.store import StoreError, verify_checksums, digits
 from ..strategies.registry import get_strategy
 from .tracking import Tracker, one_line
 
@@ -48,7 +48,7 @@ SIMULATED_ROWS = 1200  # rows of the smaller built-in simulated set
 
 def _make_simulated(dest, rows=SIMULATED_ROWS):
     zip_file = dest.with_suffix(".zip")
-    convert(simulate_zip(zip_file, rows, seed=0, val_share=1 / 3, truth_path=truth_file(dest)), dest)
+    convert(simulate_zip(zip_file, rows, seed=0, test_share=1 / 3, truth_path=truth_file(dest)), dest)
     zip_file.unlink()
 
 def truth_file(
@@ -132,7 +132,7 @@ def environment(
         machine=dict(system=platform.platform(), processor=_processor(), cores=os.cpu_count(),
                      device=device, gpu=torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
                      gpus=[torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())], threads=torch.get_num_threads()),
-        data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, val=len(chips) - chips.n_train))
+        data=dict(file=str(chips.path.resolve()), fingerprint=chips.fingerprint, simulated=chips.simulated, train=chips.n_train, test=len(chips) - chips.n_train))
 
 # %% ../../nbs/loop/50_experiment.ipynb #dcb49438
 def _restored(classifier, file, n_fits, validation=None, retrain=False):
@@ -165,24 +165,24 @@ def pick_device(
 
 def _weights(config, bands, of="pretrained"):
     "What a parameter that names weights means to the classifier; weights yet to be trained count as none."
-    named, otherwise = getattr(config, of), dict(pretrained="none", init_body="same")[of]
+    named, otherwise = getattr(config, of), dict(pretrained="none", init_backbone="same")[of]
     if named in ("none", "same", "simclr"): return False
     source = True if named == "imagenet" else named
-    try: make_body(config.arch, bands, source)
+    try: make_backbone(config.arch, bands, source)
     except OSError as e: raise ParameterError(str(e).replace("set pretrained=False", f"set {of} to {otherwise}").replace("pretrained:", f"{of}:", 1).replace("as pretrained", f"as {of}")) from None
     return source
 
 def _check_on_data(config, chips):
-    "Refuse what only the data can tell: targets for classes that are not there, weights of the first body that do not fit."
+    "Refuse what only the data can tell: targets for classes that are not there, weights of the first backbone that do not fit."
     if not isinstance(config, ExperimentConfig): return
-    if config.init != "random": _weights(config, chips.bands, "init_body")
+    if config.init != "random": _weights(config, chips.bands, "init_backbone")
     for c in config.criteria():
         if c.metric.startswith("recall_") and int(c.metric[7:]) >= chips.n_classes:
             raise ParameterError(f"stop_when: {c.name} names no class; there are recall_0 to recall_{chips.n_classes - 1}")
 
 def _check_bytes(config, chips):
     "Compare all bytes that a run may use with what was written; raises `ParameterError`."
-    try: found = check_sums(chips.path)
+    try: found = verify_checksums(chips.path)
     except StoreError as e: raise ParameterError(f"data: {e}{'; or delete it, and it is made again' * (config.data in BUILT_IN)}") from None
     if found != chips.fingerprint: raise ParameterError(f"data: {chips.path} was replaced by other data during the run; put the old file back and resume, or start in another folder")
 
@@ -196,16 +196,16 @@ def _names(text): return [t.strip() for t in text.split(",") if t.strip()]
 
 def prepare_data(
     config: TrainingConfig,  # the run's parameters
-    initial: int,  # rows labelled at the start
+    initial_size: int,  # rows labelled at the start
 ) -> tuple:  # Chips, and the split's parts by name with "evaluation" among them
     "Open the data and split it; raises `ParameterError` for bands, flags or row counts that do not fit."
     try: chips = Chips(find_data(config.data), _names(config.bands))
     except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
     _check_on_data(config, chips)
-    if not config.holdout and len(chips.val_ids) == 0: raise ParameterError(f"holdout: {chips.path} has no val rows; set aside some of its {chips.n_train} train rows")
-    try: parts = split_ids(chips, initial, config.validation, config.holdout, config.seed, config.stratified, _names(config.exclude_flags))
-    except ValueError as e: raise ParameterError(f"initial, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
-    return chips, parts | dict(evaluation=parts["holdout"] if config.holdout else chips.val_ids)
+    if not config.holdout and len(chips.test_ids) == 0: raise ParameterError(f"holdout: {chips.path} has no test rows; set aside some of its {chips.n_train} train rows")
+    try: parts = split_ids(chips, initial_size, config.validation, config.holdout, config.seed, config.stratified, _names(config.exclude_flags))
+    except ValueError as e: raise ParameterError(f"initial_size, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
+    return chips, parts | dict(evaluation=parts["holdout"] if config.holdout else chips.test_ids)
 
 # %% ../../nbs/loop/50_experiment.ipynb #81148de6
 def make_classifier(
@@ -215,8 +215,8 @@ def make_classifier(
     "Make the classifier that the parameters describe."
     c = config
     return ChipClassifier(
-        chips, arch=c.arch, pretrained=_weights(c, chips.bands), fine_tune=c.fine_tune, dropout=c.dropout, crop=c.crop, size=c.size, epochs=c.epochs,
-        batch_size=c.batch_size, lr=c.lr, optimizer=c.optimizer, schedule=c.schedule, balanced=c.class_weights, augment=c.augment,
+        chips, arch=c.arch, pretrained=_weights(c, chips.bands), fine_tune=c.fine_tune, dropout=c.dropout, crop=c.crop, image_size=c.image_size, epochs=c.epochs,
+        batch_size=c.batch_size, lr=c.lr, optimizer=c.optimizer, schedule=c.schedule, class_weights=c.class_weights, augment=c.augment,
         patience=c.patience, monitor=c.monitor, warm_start=getattr(c, "warm_start", False), mc_samples=getattr(c, "mc_samples", 1),
         seed=c.seed, device=pick_device(c.device))
 
@@ -232,11 +232,11 @@ class Run:
     "What supervised and active-learning runs share: data, classifier, oracle, record; raises `ParameterError` before any work."
     def __init__(self,
         config: TrainingConfig,  # the run's parameters
-        initial: int,  # rows labelled at the start
+        initial_size: int,  # rows labelled at the start
     ):
         set_threads(config.threads)
         self.config = config
-        self.chips, self.parts = prepare_data(config, initial)
+        self.chips, self.parts = prepare_data(config, initial_size)
         self._stamp = None
         self.check_data()
         self.classifier, self.oracle = make_classifier(config, self.chips), Oracle(self.chips.labels)
@@ -299,27 +299,27 @@ class Experiment(Run):
     def __init__(self,
         config: ExperimentConfig,  # the run's parameters
     ):
-        super().__init__(config, config.initial)
+        super().__init__(config, config.initial_size)
         self.pool, self.round, self.records, self.criteria = np.union1d(self.parts["initial"], self.parts["pool"]), 0, [], config.criteria()
         query = partial(get_strategy(config.strategy, config.dropout, config.validation), **config.options())
         self.learner = ActiveLearner(self.classifier, query_strategy=query)
 
 # %% ../../nbs/loop/50_experiment.ipynb #ae717094
-def simclr_body(
-    folder,  # where the weights are kept, as `init_body.pt`
+def simclr_backbone(
+    folder,  # where the weights are kept, as `init_backbone.pt`
     config: ExperimentConfig,  # the run's parameters
     chips: Chips,  # the data set
     ids,  # rows to learn from, without labels
     device: str = "cpu",  # torch device
 ) -> Path:  # file of weights
-    "Train a body without labels, or find the one that an interrupted run left."
-    file, ids = Path(folder)/"init_body.pt", np.unique(np.asarray(ids, np.int64))
-    how = dict(arch=config.arch, crop=config.crop, size=config.size, epochs=config.init_epochs, seed=config.seed)
+    "Train a backbone without labels, or find the one that an interrupted run left."
+    file, ids = Path(folder)/"init_backbone.pt", np.unique(np.asarray(ids, np.int64))
+    how = dict(arch=config.arch, crop=config.crop, image_size=config.image_size, epochs=config.init_epochs, seed=config.seed)
     about = how | dict(bands=chips.bands, data=chips.fingerprint, ids_sha256=sha256(ids.tobytes()).hexdigest())
     return file if _made_so(file, about) else pretrain(chips, ids, file, device=device, **how)
 
 def _made_so(file, about):
-    "Whether a body was made from just these rows in just this way."
+    "Whether a backbone was made from just these rows in just this way."
     try: found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception: return False
     return isinstance(found, dict) and all(type(found.get(k)) is type(v) and found[k] == v for k, v in about.items())
@@ -327,25 +327,25 @@ def _made_so(file, about):
 # %% ../../nbs/loop/50_experiment.ipynb #6d1f915b
 @patch
 def _simclr(self: Experiment):
-    "The file of the body trained on all rows that can be queried."
+    "The file of the backbone trained on all rows that can be queried."
     ids = np.union1d(self.parts["initial"], self.parts["pool"])
-    return str(simclr_body(self.folder.path, self.config, self.chips, ids, self.classifier.device))
+    return str(simclr_backbone(self.folder.path, self.config, self.chips, ids, self.classifier.device))
 
 @patch
 def _choose_initial(self: Experiment):
     "The first rows, in the order chosen, with their scores."
     c, blank = self.config, clone(self.classifier)
-    if c.init_body != "same": blank.set_params(pretrained=self._simclr() if c.init_body == "simclr" else _weights(c, self.chips.bands, "init_body"))
+    if c.init_backbone != "same": blank.set_params(pretrained=self._simclr() if c.init_backbone == "simclr" else _weights(c, self.chips.bands, "init_backbone"))
     blank.restore(blank._initial_model().state_dict(), n_fits=0)
-    return self._ask(ActiveLearner(blank, query_strategy=partial(get_strategy(c.init), **c.options("init"))), c.initial, 2)
+    return self._ask(ActiveLearner(blank, query_strategy=partial(get_strategy(c.init), **c.options("init"))), c.initial_size, 2)
 
 @patch
 def _first_rows(self: Experiment, phase):
-    "Train a body without labels if one is asked for, and choose the initial rows."
+    "Train a backbone without labels if one is asked for, and choose the initial rows."
     c = self.config
-    if c.pretrained == "simclr" or c.init != "random" and c.init_body == "simclr": phase("init_body", self._simclr)
+    if c.pretrained == "simclr" or c.init != "random" and c.init_backbone == "simclr": phase("init_backbone", self._simclr)
     if c.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
-    return phase("init", self._choose_initial) if c.init != "random" else (self.parts["initial"], np.full(c.initial, np.nan))
+    return phase("init", self._choose_initial) if c.init != "random" else (self.parts["initial"], np.full(c.initial_size, np.nan))
 
 @patch
 def _ask(self: Experiment, learner, n, *stream):
@@ -359,7 +359,7 @@ def _ask(self: Experiment, learner, n, *stream):
 # %% ../../nbs/loop/50_experiment.ipynb #b950ffde
 @patch
 def _query(self: Experiment):
-    return self._ask(self.learner, min(self.config.query, len(self.pool)), 1, self.round)
+    return self._ask(self.learner, min(self.config.query_size, len(self.pool)), 1, self.round)
 
 @patch
 def _teach(self: Experiment, ids, answers):
@@ -373,7 +373,7 @@ def _take(self: Experiment, ids):
     if self.round: return
     n = min(self.config.stop_set, len(self.pool))
     self.stop_rows = draw_ids(self.pool, None, n, np.random.default_rng([self.config.seed, 3]), stratified=False)
-    self.planned = planned_labels(self.config, self.config.validation + self.config.initial, len(self.pool))
+    self.planned = planned_labels(self.config, self.config.validation + self.config.initial_size, len(self.pool))
 
 def planned_labels(
     config: ExperimentConfig,  # the run's parameters
@@ -383,7 +383,7 @@ def planned_labels(
     "How many labels a run will use."
     n, enough = 0, 2 if config.only_new else 1
     while pool >= enough and (not config.rounds or n < config.rounds):
-        n, labels, pool = n + 1, labels + min(config.query, pool), max(0, pool - config.query)
+        n, labels, pool = n + 1, labels + min(config.query_size, pool), max(0, pool - config.query_size)
     return labels
 
 # %% ../../nbs/loop/50_experiment.ipynb #40688b4c
@@ -410,8 +410,8 @@ def _watch(self: Experiment) -> dict:
 @patch
 def stopping(self: Experiment) -> dict:  # see the chapter on stopping
     "What the criteria saw so far, when they fired, and whether that ends the run."
-    unpaid = len(self.parts["evaluation"])
-    report = stopping_report(self.criteria, self.records, self.planned, self.config.query, self.config.stop_window, unpaid)
+    extra = len(self.parts["evaluation"])
+    report = stopping_report(self.criteria, self.records, self.planned, self.config.query_size, self.config.stop_window, extra)
     about = dict(stop_when=self.config.stop_when, stop_early=self.config.stop_early, stop_set=len(self.stop_rows), stop_window=self.config.stop_window)
     return about | dict(stopped=self.config.stop_early and report["first"] is not None) | report
 
@@ -423,12 +423,12 @@ def _nearest(features, among):
 @patch
 def _describe(self: Experiment, ids) -> dict:  # rows looked at; doubt (0 to 1) and distance of the queried rows and of rows of the pool
     "How doubtful and how new the queried rows are to the model that asked for them."
-    rng, model, n = np.random.default_rng([self.config.seed, 4, self.round]), self.classifier.model_, self.config.describe
+    rng, model, n = np.random.default_rng([self.config.seed, 4, self.round]), self.classifier.model_, self.config.log_query_stats
     some = lambda rows: np.sort(rng.choice(rows, min(n, len(rows)), replace=False))
     seen = {k: pool_features(model, self.chips, some(np.asarray(rows))) for k, rows in dict(labelled=self.learner.X_training, queried=ids, pool=self.pool).items()}
     found = dict(rows=[len(seen["queried"]), len(seen["pool"]), len(seen["labelled"])])
     for k in ("queried", "pool"):
-        found[f"{k}_doubt"] = overall_uncertainty(head_logits(model, seen[k]).softmax(1).numpy())
+        found[f"{k}_uncertainty"] = overall_uncertainty(head_logits(model, seen[k]).softmax(1).numpy())
         found[f"{k}_distance"] = _nearest(seen[k], seen["labelled"])
     return found
 
@@ -438,7 +438,7 @@ def step(self: Experiment) -> dict:  # the round's record
     "Do one round and commit it."
     phase = _Phases(self, self.round)
     ids, scores = phase("query", self._query) if self.round else self._first_rows(phase)
-    described = dict(described=phase("describe", self._describe, ids)) if self.round and self.config.describe else {}
+    described = dict(described=phase("describe", self._describe, ids)) if self.round and self.config.log_query_stats else {}
     self._take(ids)
     answers, _ = self.oracle.label(ids), self.validation()
     phase("train", self._teach, ids, answers)
@@ -502,11 +502,11 @@ def finished(self: Experiment) -> bool:  # whether the run is over
 
 @patch
 def repeat(self: Experiment) -> None:
-    "Train anew on the labels of the last round, as often as `repeats` says, and record how well."
-    file = self.folder.path/"repeats.json"
+    "Train anew on the labels of the last round, as often as `retrain` says, and record how well."
+    file = self.folder.path/"retrain.json"
     done, fresh = read_json(file), dict(labels=self.oracle.used, metrics=[])
     if not done or done["labels"] != fresh["labels"]: done = fresh
-    while (k := len(done["metrics"])) < self.config.repeats:
+    while (k := len(done["metrics"])) < self.config.retrain:
         self.status("repeat", self.round - 1)
         again = clone(self.classifier).set_params(seed=int(np.random.SeedSequence([self.config.seed, 5, k]).generate_state(1)[0] >> 1))
         self._fit(again)
@@ -565,7 +565,7 @@ def run_supervised(
     config: TrainingConfig,  # the run's parameters
 ) -> Path:  # the run's folder
     "Train on all labels; raises `ParameterError` before any work, and `TrainingDiverged`."
-    run = Run(config, initial=0)
+    run = Run(config, initial_size=0)
     try:
         records = list(run.folder.record.rounds)
         run.status("begin", len(records))

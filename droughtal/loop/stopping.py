@@ -121,11 +121,11 @@ def criterion_value(
 def fires(
     criterion: Criterion,  # the criterion
     value,  # what it sees; None never fires
-    query: int,  # rows in a query, which a budget must have room for
+    query_size: int,  # rows in a query, which a budget must have room for
 ) -> bool:  # whether it is time to stop
     "Whether a criterion is met."
     if value is None: return False
-    if criterion.kind == "budget": return value + query > criterion.level
+    if criterion.kind == "budget": return value + query_size > criterion.level
     return value <= criterion.level if criterion.below else value >= criterion.level
 
 # %% ../../nbs/loop/30_stopping.ipynb #e7d2dd30
@@ -139,16 +139,16 @@ def stopping_report(
     criteria: list,  # from `parse_stop`
     records: list,  # records of all rounds so far
     planned: int,  # labels at the planned end of the run
-    query: int,  # rows in a query
+    query_size: int,  # rows in a query
     window: int = 3,  # comparisons that `stable` averages
-    unpaid: int = 0,  # evaluation rows, whose labels are not on the bill
+    extra: int = 0,  # evaluation rows, whose labels are not on the bill
 ) -> dict:  # for JSON: rounds, labels, first criterion to fire, and each criterion's values and firing
     "What the criteria saw, when they fired, and what stopping would have meant."
     report = {}
     for c in criteria:
         values = [criterion_value(c, records[:n + 1], window) for n in range(len(records))]
-        n = next((n for n, v in enumerate(values) if fires(c, v, query)), None)
-        report[c.name] = dict(values=values, unpaid_labels=unpaid if c.rows == "evaluation" else 0, fired=None if n is None else _firing(records, n, planned))
+        n = next((n for n, v in enumerate(values) if fires(c, v, query_size)), None)
+        report[c.name] = dict(values=values, extra_labels=extra if c.rows == "evaluation" else 0, fired=None if n is None else _firing(records, n, planned))
     fired = [(r["fired"]["round"], name) for name, r in report.items() if r["fired"]]
     return dict(rounds=[r["round"] for r in records], labels=[r["labels"] for r in records], planned_labels=planned,
                 first=min(fired, key=lambda f: f[0])[1] if fired else None, criteria=report)

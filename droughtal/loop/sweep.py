@@ -77,12 +77,12 @@ def read_grid(
 
 # %% ../../nbs/loop/80_sweep.ipynb #3133c37c
 FIELD = ["random", "margin", "entropy", "bald", "power_bald", "batchbald", "coreset", "typiclust", "probcover", "badge", "cluster_margin", "contrastive"]  # what comparisons of the field run
-EARLIER = ["random", "uncertainty", "margin", "ratio", "entropy", "max_entropy", "bald", "mean_std", "variation_ratios", "mc_uncertainty", "mc_margin", "mc_ratio", "mc_entropy",
-           "hdbscan_glosh", "outliers_mean", "outliers_max", "outliers_mean_uncertainty", "outliers_mean_entropy", "active_transfer_learning", "discriminative"]  # the earlier comparison's
+EARLIER = ["random", "least_confidence", "margin", "ratio", "entropy", "max_entropy", "bald", "mean_std", "variation_ratios", "mc_least_confidence", "mc_margin", "mc_ratio", "mc_entropy",
+           "hdbscan_glosh", "outliers_mean", "outliers_max", "outliers_mean_least_confidence", "outliers_mean_entropy", "active_transfer_learning", "discriminative"]  # the earlier comparison's
 
 SWEEPS = {
     "smoke": dict(preset="smoke"),
-    "demo": dict(preset="smoke", strategy=["random", "margin", "bald", "coreset"], seed=[0, 1, 2], initial=60, query=30, rounds=2, validation=40, epochs=3, epochs_first=3),
+    "demo": dict(preset="smoke", strategy=["random", "margin", "bald", "coreset"], seed=[0, 1, 2], initial_size=60, query_size=30, rounds=2, validation=40, epochs=3, epochs_first=3),
     "paper": dict(preset="paper", strategy=FIELD, seed=[*range(6)]),
     "paper-digits": dict(preset="paper-digits", strategy=FIELD, seed=[*range(6)]),
     "low-budget": dict(preset="low-budget", strategy=FIELD, seed=[*range(5)]),
@@ -137,7 +137,7 @@ def plan(
         except ParameterError as e: raise ParameterError(f"{e} (in the run with {', '.join(f'{k}={v}' for k, v in given.items() if len(axes[k]) > 1) or 'these parameters'})") from None
         if config.data not in prints: prints[config.data] = _fingerprint(config.data)
         name = run_name(config, prints[config.data])
-        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads, device or repeats, are varied")
+        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads, device or retrain, are varied")
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
@@ -146,26 +146,26 @@ NOTEBOOK = "active_learning"  # what a sweep runs
 
 def run_state(
     folder,  # a run's folder
-    repeats: int = 0,  # trainings on the last labels that a finished run must have
+    retrain: int = 0,  # trainings on the last labels that a finished run must have
 ) -> dict:  # state, round, rounds, labels, seconds, error
     "Look how a run is doing, without disturbing it."
-    try: return _look(Path(folder), repeats)
+    try: return _look(Path(folder), retrain)
     except (ValueError, AttributeError, TypeError, KeyError):
-        error = f"{folder}: status.json, launch.json or repeats.json is damaged; delete the damaged file to go on"
+        error = f"{folder}: status.json, launch.json or retrain.json is damaged; delete the damaged file to go on"
     except OSError as e: error = f"{folder}: cannot be read ({e.strerror})"
     return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
 
 def _repeated(folder):
     "How many trainings on the last labels a run has recorded."
-    return len(read_json(folder/"repeats.json", dict(metrics=[]))["metrics"])
+    return len(read_json(folder/"retrain.json", dict(metrics=[]))["metrics"])
 
-def _look(folder, repeats):
+def _look(folder, retrain):
     "The state of a run by its files."
     status, attempts = read_json(folder/"status.json", {}), read_json(folder/"launch.json", [])
     last = attempts[-1] if attempts else {}
     held = is_held(folder/".launch.lock") or is_held(folder/".lock")
     if held: state = "running"
-    elif status.get("phase") == "done" and _repeated(folder) >= repeats and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
+    elif status.get("phase") == "done" and _repeated(folder) >= retrain and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
     elif last.get("outcome") == "failed": state = "failed"
     else: state = "stopped" if status or attempts else "queued"
     phase = "report" if status.get("phase") == "done" else status.get("phase")  # rounds over, the notebook goes on
@@ -186,7 +186,7 @@ def sweep_status(
     "How all runs of a sweep are doing; raises `ParameterError` if there is no sweep in the folder."
     planned = read_json(Path(out)/"sweep.json")
     if planned is None: raise ParameterError(f"{out}: no sweep in this folder, it has no sweep.json")
-    runs = pd.DataFrame([dict(run=n, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/n, p.get("repeats", 0)) for n, p in planned["runs"].items()]).set_index("run")
+    runs = pd.DataFrame([dict(run=n, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/n, p.get("retrain", 0)) for n, p in planned["runs"].items()]).set_index("run")
     return runs.assign(**{c: runs[c].astype(object).where(runs[c].notna(), None) for c in ("phase", "error")})
 
 # %% ../../nbs/loop/80_sweep.ipynb #d13e4108
@@ -209,7 +209,7 @@ def _attempt(folder, parameters, made_by, wait):
         return _refused(f"does not see {folder.parent}; a sweep's folder must be on a disk that all workers share")
     if (here := version("droughtal")) != made_by:
         return _refused(f"has droughtal {here}, the sweep was planned with {made_by}; install the same version on both")
-    if run_state(folder, parameters["repeats"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
+    if run_state(folder, parameters["retrain"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
     try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
@@ -427,7 +427,7 @@ def run_sweep(
     except OSError as e: raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
     try:
         with hold(out/".sweep.lock"):
-            states = {n: run_state(c.out, c.repeats)["state"] for n, c in runs.items()}
+            states = {n: run_state(c.out, c.retrain)["state"] for n, c in runs.items()}
             done = {n: c for n, c in runs.items() if states[n] == "done"}
             wrong = _wrong_records(done)
             for n in set(done) - set(wrong): _check_done(done[n])

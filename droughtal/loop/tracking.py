@@ -224,7 +224,7 @@ def _artifact(folder, params, note, notebook):
         if file and file.is_file(): artifact.add_file(str(file), file.name)
     if (folder/"rounds.parquet").is_file():
         data = read_json(folder/"environment.json", {}).get("data", {})
-        title, n = f"{name}, seed {params['seed']}", params.get("holdout") or data.get("val", 0)
+        title, n = f"{name}, seed {params['seed']}", params.get("holdout") or data.get("test", 0)
         fig = learning_curve(pd.read_parquet(folder/"rounds.parquet"), title, n, data.get("simulated", False))
         with artifact.new_file("learning_curve.png", mode="wb") as f: fig.savefig(f)
     return artifact

@@ -24,7 +24,7 @@ from ..data.checks import as_seed, whole
 
 # %% ../../nbs/models/30_estimator.ipynb #35ab092f
 class PoolScores:
-    "Computes what strategies ask of a model once for each set of rows; a subclass has `model_`, `seed`, `n_fits_`, `mc_samples` and `_body_pass`."
+    "Computes what strategies ask of a model once for each set of rows; a subclass has `model_`, `seed`, `n_fits_`, `mc_samples` and `_extract_features`."
     _sets_kept = 4
 
     def _check_fitted(self):
@@ -45,7 +45,7 @@ class PoolScores:
         return known["order"][at] if inside.all() else None
 
     def _entry(self, X, stages=False):
-        "The cache of one set of rows, with the body's features in it."
+        "The cache of one set of rows, with the backbone's features in it."
         self._check_fitted()
         X = as_ids(X, "X")
         key = X.tobytes()
@@ -53,7 +53,7 @@ class PoolScores:
             self._scored.move_to_end(key)
             return self._scored[key]
         found = next(((k, at) for k in self._scored.values() if (not stages or "activations" in k) and (at := self._part_of(X, k)) is not None), None)
-        passed = self._body_pass(X, stages) if found is None else [a[found[1]] for a in found[0].get("activations", [])] + [found[0]["features"][found[1]]]
+        passed = self._extract_features(X, stages) if found is None else [a[found[1]] for a in found[0].get("activations", [])] + [found[0]["features"][found[1]]]
         order = np.argsort(X, kind="stable")
         self._scored[key] = dict(sorted=X[order], order=order, features=passed[-1], **(dict(activations=passed[:-1]) if len(passed) > 1 else {}))
         while len(self._scored) > self._sets_kept: self._scored.popitem(last=False)
@@ -68,7 +68,7 @@ class PoolScores:
 @patch
 def features(self: PoolScores,
     X,  # row ids, 1-D array of int
-) -> torch.Tensor:  # body features, float32 (len(X), f); shared, not to be written to
+) -> torch.Tensor:  # backbone features, float32 (len(X), f); shared, not to be written to
     "Body features of rows."
     return self._entry(X)["features"]
 
@@ -127,13 +127,13 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         fine_tune: bool = True,  # let pretrained layers learn slower, the stem at a hundredth of `lr`
         dropout: float = 0.,  # dropout probability of the head; above 0 allows Monte-Carlo dropout
         crop: int = 0,  # central square to keep, px; 0 for all
-        size: int = 0,  # side to resample to, px; 0 for none
+        image_size: int = 0,  # side to resample to, px; 0 for none
         epochs: int = 10,  # passes over the labelled rows in each fit
         batch_size: int = 64,  # rows in a training batch
         lr: float = 1e-3,  # highest learning rate
         optimizer: str = "adamw",  # "adam" or "adamw"
         schedule: str = "one_cycle",  # "one_cycle" or "constant"
-        balanced: bool = False,  # weight the loss by inverse class frequency
+        class_weights: bool = False,  # weight the loss by inverse class frequency
         augment: bool = True,  # random symmetries in training
         patience: int = 0,  # stop early after so many epochs without improvement; 0 never
         monitor: str = "valid_loss",  # chooses the best epoch: "valid_loss" or "accuracy"
@@ -149,7 +149,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     def _initial_model(self):
         c = self.chips
         return make_model(self.arch, c.bands, c.n_classes, c.mean, c.std, self.pretrained, self.dropout,
-                          self.crop, self.size, seed=self._own_seed()).to(self.device)
+                          self.crop, self.image_size, seed=self._own_seed()).to(self.device)
 
     def fit(self,
         X,  # row ids, 1-D array of int
@@ -166,7 +166,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         dls = make_dls(self.chips, X, valid_ids, y, valid_labels, bs=self.batch_size, augment=self.augment, seed=run_seed, device=self.device)
         self.n_fits_ = n_fits
         if not (self.warm_start and hasattr(self, "model_")): self.model_ = self._initial_model()
-        weights = class_weights(dls.train.labels, self.chips.n_classes) if self.balanced else None
+        weights = class_weights(dls.train.labels, self.chips.n_classes) if self.class_weights else None
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
         self.training_ = train_model(learn, whole("epochs", self.epochs if epochs is None else epochs), self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
@@ -189,9 +189,9 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         self.model_.load_state_dict(state)
         return self._fitted(*(validation if validation is not None else ((), ())), n_fits)
 
-    def _body_pass(self, X, stages):
-        body = self.model_.body
-        taps = [body.layer2, body.layer3, body.layer4] if stages else []
+    def _extract_features(self, X, stages):
+        backbone = self.model_.backbone
+        taps = [backbone.layer2, backbone.layer3, backbone.layer4] if stages else []
         passed = pool_features(self.model_, self.chips, X, progress=self.progress, stages=taps)
         return passed if stages else [passed]
 

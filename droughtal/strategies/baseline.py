@@ -24,7 +24,7 @@ def random(
     return top_scores(rng.random(len(X)), n_instances, rng)
 
 # %% ../../nbs/strategies/10_baseline.ipynb #f8cdbd6b
-@register("random_balanced", summary="random rows that balance the classes, by looking at hidden labels", source="upper reference", needs=("hidden labels",), cost="n·K", reference=True)
+@register("random_balanced", summary="random rows that balance the classes, by looking at ground-truth labels", source="upper reference", needs=("ground-truth labels",), cost="n·K", reference=True)
 def random_balanced(
     learner,  # modAL learner whose estimator has `true_labels`
     X,  # row ids of the pool, (n,)

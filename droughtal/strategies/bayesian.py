@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['predictive_entropy', 'expected_entropy', 'bald_scores', 'max_entropy', 'bald', 'mean_std_scores', 'mean_std',
-           'variation_ratio_scores', 'variation_ratios', 'mc_uncertainty', 'mc_margin', 'mc_ratio', 'mc_entropy']
+           'variation_ratio_scores', 'variation_ratios', 'mc_least_confidence', 'mc_margin', 'mc_ratio', 'mc_entropy']
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #ae5cb26e
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.special import entr
 
 from ..data.checks import whole
 from .core import mc_probabilities, register_score
-from .uncertainty import entropy_scores, margin_scores, ratio_scores, uncertainty_scores
+from .uncertainty import entropy_scores, margin_scores, ratio_scores, least_confidence_scores
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #fc1751b4
 def predictive_entropy(
@@ -105,14 +105,14 @@ def variation_ratios(
 def _mean(learner, X, mc_samples): return _samples(learner, X, mc_samples).mean(1, dtype=np.float64)
 _about = dict(needs=("dropout",), cost="n·T·K", memory="n·T·K")
 
-@register_score("mc_uncertainty", summary="least confidence of the mean over dropout samples", source="Gal, Islam and Ghahramani 2017 (as variation ratio)", **_about)
-def mc_uncertainty(
+@register_score("mc_least_confidence", summary="least confidence of the mean over dropout samples", source="Gal, Islam and Ghahramani 2017 (as variation ratio)", **_about)
+def mc_least_confidence(
     learner,  # modAL learner whose estimator has `mc_proba`
     X,  # row ids of the pool, (n,)
     mc_samples=None,  # dropout samples T; None for the estimator's own number
 ) -> np.ndarray:  # scores 1 - p1 of the mean, (n,), 0..1-1/K
     "Least confidence of the mean prediction over Monte-Carlo dropout samples."
-    return uncertainty_scores(_mean(learner, X, mc_samples))
+    return least_confidence_scores(_mean(learner, X, mc_samples))
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #ddbd15b3
 @register_score("mc_margin", summary="smallest margin of the mean over dropout samples", source="Scheffer et al. 2001; Gal and Ghahramani 2016", floor=-1., **_about)

@@ -93,7 +93,7 @@ def mc_probabilities(
 def features(
     learner,  # modAL learner
     X,  # row ids, (n,)
-    kind: str = "features",  # "features" (output of the body) or "embeddings" (input of the last layer)
+    kind: str = "features",  # "features" (output of the backbone) or "embeddings" (input of the last layer)
 ) -> torch.Tensor:  # float32 (n, f), on the learner's device; on the CPU for Apple's mps, which has no double precision
     "Features of rows; raises `ValueError` if any is NaN or infinite."
     values, device = finite(getattr(learner.estimator, kind)(X), kind), str(getattr(learner.estimator, "device", "cpu"))
@@ -136,13 +136,13 @@ class Strategy:
     summary: str  # one line: what it picks
     source: str  # paper or library
     needs: tuple = ()  # of `NEEDS`
-    cost: str = "n"  # order of time beyond the body pass; n rows of the pool, b queried, m labelled, K classes, T dropout samples, f features
+    cost: str = "n"  # order of time beyond the feature extraction; n rows of the pool, b queried, m labelled, K classes, T dropout samples, f features
     memory: str = "n"  # order of memory beyond the features
     scores: Callable = None  # acquisition score of each row, (learner, X, **options) -> (n,), if the strategy takes the top of one
     floor: float = 0.  # lowest possible score
     rowwise: bool = False  # True if the score of a row does not depend on the other rows of the pool, whatever the options
     noisy: Callable = None  # scores into which chance enters, (learner, X, seed, start, **options) -> (n,), `X` standing at `start` in the pool; the strategy takes their top
-    reference: bool = False  # True for upper references that look at hidden labels
+    reference: bool = False  # True for upper references that look at ground-truth labels
     module: str = ""  # module that defines it
 
     def __call__(self, learner, X, n_instances=1, rng=None, **options):
@@ -168,7 +168,7 @@ class Strategy:
         return {p.name: p.default for p in signature if p.name not in ("learner", "X", "n_instances", "rng") and p.kind is not p.VAR_KEYWORD}
 
 # what a strategy may need: of the model, of the rows known so far, and of the oracle
-NEEDS = ("probabilities", "dropout", "features", "embeddings", "activations", "labelled", "validation", "hidden labels")
+NEEDS = ("probabilities", "dropout", "features", "embeddings", "activations", "labelled", "validation", "ground-truth labels")
 strategies: dict = {}  # the registry: name to `Strategy`
 aliases: dict = {}  # other names: alias to name
 

@@ -188,7 +188,7 @@ def _best(self: GreedyCover):
         if self.useful is None and 8 * width > self.n > AHEAD: self._look_at_all(); continue
         stale = np.where(self.fresh, -np.inf, self.bound)
         top = np.argpartition(-stale, min(width, self.n) - 1)[:width]
-        top = top[(stale[top] > -np.inf) & (stale[top] >= self.bound[self.fresh].max(initial=-np.inf))]
+        top = top[(stale[top] > -np.inf) & (stale[top] >= self.bound[self.fresh].max(initial_size=-np.inf))]
         self._look(np.union1d(top, best))
         width *= 2
     return best

@@ -92,7 +92,7 @@ def coreset(
     n_instances: int = 1,  # rows to query
     rng=None,  # integer seed, numpy `Generator` or None, for ties, and for the first row of a cold start
 ) -> tuple:  # indices into `X`, first pick first, and distances to the nearest centre then, at least 0, never rising
-    "K-centre greedy over the body's features (Sener and Savarese 2018); raises `ValueError` if a feature is NaN or infinite."
+    "K-centre greedy over the backbone's features (Sener and Savarese 2018); raises `ValueError` if a feature is NaN or infinite."
     x, rng = features(learner, X), as_generator(rng)
     nearest = nearest_sq(x, known_features(learner, x)).cpu().numpy()
     return farthest_first(x, nearest, batch_size(n_instances, len(x)), rng.permutation(len(x)))
@@ -144,7 +144,7 @@ def kmeans(
     n_instances: int = 1,  # rows to query, and clusters to find
     rng=None,  # integer seed, numpy `Generator` or None; it seeds the clustering and breaks ties
 ) -> tuple:  # indices into `X`, largest cluster first, and the rows of its cluster not yet picked, at least 1
-    "The middle of each cluster of the body's features; raises `ValueError` if a feature is NaN or infinite."
+    "The middle of each cluster of the backbone's features; raises `ValueError` if a feature is NaN or infinite."
     x, rng = features(learner, X).cpu().numpy(), as_generator(rng)
     b = batch_size(n_instances, len(x))
     clusters, centres = cluster_rows(x, b, rng)

@@ -182,7 +182,7 @@ def contrastive(
     learner,  # modAL learner with labelled rows
     X,  # row ids of the pool, (n,)
     neighbours: int = 10,  # nearest labelled rows to compare with, at least 1
-    space: str = "features",  # where neighbours are looked for: "features" (output of the body) or "embeddings" (input of the last layer)
+    space: str = "features",  # where neighbours are looked for: "features" (output of the backbone) or "embeddings" (input of the last layer)
 ) -> np.ndarray:  # mean KL divergence from the neighbours' predictions, (n,), nats, at least 0
     "Contrastive active learning (Margatina et al. 2021); raises `ValueError` without labelled rows, or for an option out of range."
     whole("neighbours", neighbours)

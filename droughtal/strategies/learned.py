@@ -125,7 +125,7 @@ def active_transfer_learning(
     n_instances: int = 1,  # rows to query
     rng=None,  # integer seed, numpy `Generator` or None, for ties
     sub_batches: int = 1,  # parts of the query, at least 1; above 1 is ATLAS: rows picked count as right for the next part
-    layer: str = "embeddings",  # what the head sees: "embeddings" (input of the model's last layer) or "features" (output of its body)
+    layer: str = "embeddings",  # what the head sees: "embeddings" (input of the model's last layer) or "features" (output of its backbone)
     C: float = .01,  # inverse strength of the head's penalty, above 0
 ) -> tuple:  # indices into `X`, and the probability of being wrong when picked, 0..1
     "Rows on which the model is expected to be wrong (Munro 2021); raises `ValueError` without validation rows or for options out of range."
@@ -154,7 +154,7 @@ def discriminative(
     rng=None,  # integer seed, numpy `Generator` or None
     sub_batches: int = 10,  # parts of the query, at least 1
     discriminator: str = "mlp",  # "mlp" (three hidden layers, as in the paper) or "logistic"
-    layer: str = "features",  # what it sees: "features" (output of the body) or "embeddings" (input of the model's last layer)
+    layer: str = "features",  # what it sees: "features" (output of the backbone) or "embeddings" (input of the model's last layer)
     per_labelled: int = 10,  # unlabelled rows for each labelled row in its training; 0 for all
     at_most: int = 10_000,  # rows of each side in its training; 0 for all
 ) -> tuple:  # indices into `X`, and the probability of being unlabelled when picked, 0..1

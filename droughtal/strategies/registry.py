@@ -39,9 +39,9 @@ def strategy_table() -> pd.DataFrame:  # one row a strategy: family, needs, cost
 
 # %% ../../nbs/strategies/90_registry.ipynb #e803455a
 ALIASES = dict(
-    least_confidence="uncertainty", least_confidence_pt="uncertainty", uncertainty_sampling="uncertainty", margin_sampling="margin", margin_pt="margin",
-    ratio_pt="ratio", entropy_pt="entropy", entropy_sampling="entropy", least_confidence_mc="mc_uncertainty", margin_mc="mc_margin", ratio_mc="mc_ratio", entropy_mc="mc_entropy",
-    mb_outliers_mean="outliers_mean", mb_outliers_max="outliers_max", mb_outliers_mean_least_confidence="outliers_mean_uncertainty", mb_outliers_mean_entropy="outliers_mean_entropy",
+    uncertainty="least_confidence", least_confidence_pt="least_confidence", uncertainty_sampling="least_confidence", margin_sampling="margin", margin_pt="margin",
+    ratio_pt="ratio", entropy_pt="entropy", entropy_sampling="entropy", least_confidence_mc="mc_least_confidence", margin_mc="mc_margin", ratio_mc="mc_ratio", entropy_mc="mc_entropy",
+    mb_outliers_mean="outliers_mean", mb_outliers_max="outliers_max", mb_outliers_mean_least_confidence="outliers_mean_least_confidence", mb_outliers_mean_entropy="outliers_mean_entropy",
     mb_clustering="hdbscan_glosh", cluster_outlier_combined="hdbscan_glosh", mb_outliers_glosh="outliers_glosh", outlier="outliers_glosh",
     DAL="discriminative", dal="discriminative", ATL="active_transfer_learning", kcenter="coreset", cal="contrastive", max_herding="maxherding", uncertainty_herding="uherding")  # other name to name
 

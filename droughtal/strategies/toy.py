@@ -81,7 +81,7 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         self._forget()
         return self
 
-    def _body_pass(self, X, stages):
+    def _extract_features(self, X, stages):
         features = torch.as_tensor(self.points[X])
         if not stages: return [features]
         with torch.no_grad():
