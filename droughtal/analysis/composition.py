@@ -50,12 +50,16 @@ def read_picks(
 ) -> Picks:  # of all these active-learning runs
     "Gather what was bought; raises `ValueError` for runs on different data, a data file that is not theirs, or a wrong record."
     rows = collect(folder, unfinished, data=find_data(data) if data else "").query("strategy != 'supervised'")
-    if runs is not None: rows = rows[rows.run.isin(set(map(str, runs)))]
+    if runs is not None:
+        rows = rows[rows.run.isin(set(map(str, runs)))]
     runs = rows.groupby("run")[["strategy", "seed", "setting", "fingerprint"]].first()
-    if runs.empty: raise ValueError(f"{folder}: no active-learning run below this folder")
-    if runs.fingerprint.nunique() > 1: raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; name those of one by runs, or move the others elsewhere")
+    if runs.empty:
+        raise ValueError(f"{folder}: no active-learning run below this folder")
+    if runs.fingerprint.nunique() > 1:
+        raise ValueError(f"{folder}: runs on {runs.fingerprint.nunique()} different sets of data; name those of one by runs, or move the others elsewhere")
     records, chips = {run: read_record(run) for run in runs.index}, open_data(runs.index[0], data)
-    for record in records.values(): check_against_data(record, chips)
+    for record in records.values():
+        check_against_data(record, chips)
     queries = [_queries(records[run]).assign(strategy=r.strategy, seed=r.seed, setting=r.setting, run=run) for run, r in runs.iterrows()]
     table = pd.concat(queries, ignore_index=True)[["strategy", "seed", "setting", "round", "id", "label", "score", "run"]]
     return Picks(table, {run: _pool(record, chips) for run, record in records.items()}, chips)
@@ -110,7 +114,8 @@ def noise_trait(
     "Whether the label written down differs from the clean one; raises `ValueError` if the truth lacks rows of the data."
     clean = truth.set_index("filename").clean_label
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in chips.filenames]
-    if missing := len(set(names) - set(clean.index)): raise ValueError(f"truth: lacks {missing} of the {len(names)} rows of {chips.path}; it is the truth of other data")
+    if missing := len(set(names) - set(clean.index)):
+        raise ValueError(f"truth: lacks {missing} of the {len(names)} rows of {chips.path}; it is the truth of other data")
     return {"wrong label": clean.loc[names].to_numpy() != chips.labels}
 
 # %% ../../nbs/analysis/30_composition.ipynb #fff22732
@@ -118,7 +123,8 @@ def error_size(
     table: pd.DataFrame,  # from `analysis.collect`
 ) -> pd.DataFrame:  # columns strategy, seed, setting, round, labels, wrong (share), mae, size (classes a wrong answer is off; NaN without errors)
     "How often and how far the model errs, by run and round; raises `ValueError` if a metric is missing."
-    if missing := {"accuracy", "mae"} - set(table.metric): raise ValueError(f"table: lacks {', '.join(sorted(missing))}")
+    if missing := {"accuracy", "mae"} - set(table.metric):
+        raise ValueError(f"table: lacks {', '.join(sorted(missing))}")
     keys = ["strategy", "seed", "setting", "round", "labels"]
     wide = pd.concat([_finite_rows(table, m) for m in ("accuracy", "mae")]).pivot(index=keys, columns="metric", values="value").reset_index()
     wrong = 1 - wide.accuracy
@@ -145,7 +151,8 @@ def overlap(
     for (setting, seed), g in picks.table.groupby(["setting", "seed"]):
         runs = {s: (r.run.iloc[0], {n: set(i) for n, i in r.groupby("round").id}) for s, r in g.groupby("strategy")}
         for (a, (run, x)), (b, (_, y)) in combinations(runs.items(), 2):
-            if x[0] != y[0]: raise ValueError(f"{a} and {b} do not share their first rows (seed {seed}{f', {setting}' if setting else ''})")
+            if x[0] != y[0]:
+                raise ValueError(f"{a} and {b} do not share their first rows (seed {seed}{f', {setting}' if setting else ''})")
             for r in range(1, min(max(x), max(y)) + 1):
                 p, q = (set().union(*(v for n, v in d.items() if 0 < n <= r)) for d in (x, y))
                 pool = len(picks.pools[run]) - len(x[0])
@@ -192,9 +199,12 @@ def descriptions(
     rounds = table.groupby("run")["round"].agg(set)
     for run, about in runs.iterrows():
         for r in read_rounds(run):
-            if r["round"] not in rounds[run]: continue
-            if d := r.get("described"): rows.append((*about, r["round"], d["queried_uncertainty"], d["pool_uncertainty"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
-    if not rows: raise ValueError("table: no run described its queries; run with log_query_stats=200")
+            if r["round"] not in rounds[run]:
+                continue
+            if d := r.get("described"):
+                rows.append((*about, r["round"], d["queried_uncertainty"], d["pool_uncertainty"], d["queried_distance"] / d["pool_distance"] if d["pool_distance"] else np.nan))
+    if not rows:
+        raise ValueError("table: no run described its queries; run with log_query_stats=200")
     return pd.DataFrame(rows, columns=["strategy", "seed", "setting", "round", "doubt", "pool_uncertainty", "novelty"])
 
 # %% ../../nbs/analysis/30_composition.ipynb #4290d154
@@ -205,8 +215,10 @@ def reliability_of(
     models = [pd.DataFrame(b).rename_axis("bin").astype(float).assign(model=i) for i, b in enumerate([several] if isinstance(several, dict) else several)]
     filled = pd.concat(models).query("n > 0").assign(accuracy=lambda t: t.right / t.n)
     found = filled.groupby("bin").agg(n=("n", "sum"), confidence=("confidence", "mean"), accuracy=("accuracy", "mean")).astype(dict(n=int))
-    if len(models) == 1: ends = [(e.low, e.high) for e in (stats.binomtest(int(k), int(n)).proportion_ci(.95, "wilson") for k, n in zip(filled.right, filled.n))]
-    else: ends = [np.clip(t_interval(v)[1:], 0, 1) for _, v in filled.groupby("bin").accuracy]
+    if len(models) == 1:
+        ends = [(e.low, e.high) for e in (stats.binomtest(int(k), int(n)).proportion_ci(.95, "wilson") for k, n in zip(filled.right, filled.n))]
+    else:
+        ends = [np.clip(t_interval(v)[1:], 0, 1) for _, v in filled.groupby("bin").accuracy]
     gaps = (filled.n * (filled.accuracy - filled.confidence).abs()).groupby(filled.model).sum() / filled.groupby("model").n.sum()
     found = found.assign(low=[e[0] for e in ends], high=[e[1] for e in ends])
     found.attrs = dict(ece=float(gaps.mean()), seeds=len(models), rows=int(models[0].n.sum()))

@@ -25,7 +25,8 @@ from .statistics import LOWER_IS_BETTER, SCORES
 # %% ../../nbs/analysis/50_figures.ipynb #24bc95d7
 def _interval(ax, y, low, high, style, **kw):
     "A horizontal interval, if there is one."
-    if np.isfinite([low, high]).all(): ax.plot([low, high], [y, y], color=style["color"], lw=1.1, solid_capstyle="butt", **kw)
+    if np.isfinite([low, high]).all():
+        ax.plot([low, high], [y, y], color=style["color"], lw=1.1, solid_capstyle="butt", **kw)
 
 def _compared(table):
     "The label counts that a table compares, where runs end differently; empty otherwise."
@@ -33,8 +34,12 @@ def _compared(table):
 
 def _rows(ax, names, invert=False):
     "Names at the rows of an axis."
-    ax.set_yticks(range(len(names)), names, fontsize=7); ax.set_ylim(-.7, len(names) - .3); ax.grid(False, axis="y"); ax.tick_params(axis="y", length=0)
-    if invert: ax.invert_yaxis()
+    ax.set_yticks(range(len(names)), names, fontsize=7)
+    ax.set_ylim(-.7, len(names) - .3)
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", length=0)
+    if invert:
+        ax.invert_yaxis()
 
 
 @plt.rc_context(STYLE)
@@ -51,15 +56,18 @@ def plot_gains(
     "Forest plot of gains over the baseline; raises `ValueError` for a score that is not in the table."
     there = list(dict.fromkeys(tests.score))
     score = score if score is not None else "aubc" if "aubc" in there else there[-1]
-    if score not in there: raise ValueError(f"score: {score!r} is not one of {', '.join(map(str, there))}")
+    if score not in there:
+        raise ValueError(f"score: {score!r} is not one of {', '.join(map(str, there))}")
     rows = tests[tests.score == score].sort_values("gain", na_position="first")
     ax = _axes(ax, COLUMN, .165 * len(rows) + .85)
     ax.axvline(0, lw=.7, color=GREY, zorder=1)
     for i, r in enumerate(rows.itertuples()):
         look = strategy_style(r.strategy) | dict(fillstyle="full")
         _interval(ax, i, r.low, r.high, look)
-        if np.isfinite(r.gain): ax.plot(r.gain, i, ms=5, mfc=look["color"] if r.p_t_holm < alpha else "white", mew=1, **(look | dict(marker="o")))
-        else: ax.text(0, i, " no seed in common", fontsize=6.5, va="center", color=GREY)
+        if np.isfinite(r.gain):
+            ax.plot(r.gain, i, ms=5, mfc=look["color"] if r.p_t_holm < alpha else "white", mew=1, **(look | dict(marker="o")))
+        else:
+            ax.text(0, i, " no seed in common", fontsize=6.5, va="center", color=GREY)
     _rows(ax, [f"{r.strategy}  n={r.seeds}" for r in rows.itertuples()])
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(f"gain over {baseline}: {_name(metric)}" + (", less of it" if metric in LOWER_IS_BETTER else ""), fontsize=7.5)
@@ -73,12 +81,16 @@ def _saving_row(ax, y, r, look, low, high):
     if not np.isfinite([r.low, r.high, r.median_low, r.median_high]).any():
         return ax.text(0, y, " unknown: too few runs reached the target" if r.seeds else " no seed in common", fontsize=6.5, va="center", color=GREY)
     known = np.isfinite([r.low, r.high]).any()
-    if known: ax.plot([max(r.low, low), min(r.high, high)], [y, y], color=look["color"], lw=1.1, solid_capstyle="butt")
+    if known:
+        ax.plot([max(r.low, low), min(r.high, high)], [y, y], color=look["color"], lw=1.1, solid_capstyle="butt")
     for end, at, mark in ((r.low, low, "<"), (r.high, high, ">")) if known else ():
-        if np.isinf(end): ax.plot(at, y, mark, ms=4, color=look["color"], clip_on=False)
-    if r.median_low == r.median_high: return ax.plot(r.median_low, y, ms=5, **look)
+        if np.isinf(end):
+            ax.plot(at, y, mark, ms=4, color=look["color"], clip_on=False)
+    if r.median_low == r.median_high:
+        return ax.plot(r.median_low, y, ms=5, **look)
     ax.plot([max(r.median_low, low), min(r.median_high, high)], [y, y], color=look["color"], lw=4, alpha=.45, solid_capstyle="butt")
-    if np.isfinite([r.median_low, r.median_high]).all(): ax.plot((r.median_low + r.median_high) / 2, y, ms=4, mfc="white", mew=.9, **(look | dict(fillstyle="full")))
+    if np.isfinite([r.median_low, r.median_high]).all():
+        ax.plot((r.median_low + r.median_high) / 2, y, ms=4, mfc="white", mew=.9, **(look | dict(fillstyle="full")))
     known = [v for v in (r.median_low, r.median_high) if np.isfinite(v)]
     if len(known) == 1:
         more = r.median_high == np.inf
@@ -101,8 +113,11 @@ def plot_savings(
     pad = .12 * (np.ptp(finite) or rows.end.max())
     low, high = finite.min() - pad, finite.max() + pad
     ax.axvline(0, lw=.7, color=GREY, zorder=1)
-    for y, (s, r) in enumerate(rows.iterrows()): _saving_row(ax, y, r, strategy_style(s), low, high)
-    ax.set_xlim(low, high); ax.xaxis.set_major_locator(MaxNLocator(5)); ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+    for y, (s, r) in enumerate(rows.iterrows()):
+        _saving_row(ax, y, r, strategy_style(s), low, high)
+    ax.set_xlim(low, high)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     _rows(ax, [f"{s}  n={r.seeds:.0f}" + (f", {r.misses:.0f} missed" if r.misses else "") for s, r in rows.iterrows()])
     ax.set_xlabel(f"labels saved, of {rows.end.max():,.0f}", fontsize=7.5)
     goals, misses = (rows.target.min(), rows.target.max()), rows.baseline_misses.max()
@@ -117,13 +132,17 @@ def plot_savings(
 def _cells(ax, values, size, dark, texts):
     "Numbers in the cells of a heat map."
     for (i, j), v in np.ndenumerate(values):
-        if texts[i][j]: ax.text(j, i, texts[i][j], ha="center", va="center", fontsize=size, color="white" if dark(v) else INK)
+        if texts[i][j]:
+            ax.text(j, i, texts[i][j], ha="center", va="center", fontsize=size, color="white" if dark(v) else INK)
 
 def _short(v): return "" if np.isnan(v) else f"{v:.2f}".replace("0.", ".", 1) if 0 <= v < 1 else f"{v:.1f}" if v > 1 else f"{v:.0f}"
 
 def _matrix_ticks(ax, rows, columns):
-    ax.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6.5); ax.set_yticks(range(len(rows)), rows, fontsize=6.5)
-    ax.grid(False); ax.tick_params(length=0); ax.spines[:].set_visible(False)
+    ax.set_xticks(range(len(columns)), columns, rotation=90, fontsize=6.5)
+    ax.set_yticks(range(len(rows)), rows, fontsize=6.5)
+    ax.grid(False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 @plt.rc_context(STYLE)
 def plot_penalty(
@@ -147,7 +166,8 @@ def plot_penalty(
     ax.imshow(shown, cmap="Blues", vmin=0, vmax=settings, aspect="auto")
     _cells(ax, shown, 6, lambda v: v > .6 * settings, [[_short(v) for v in row] for row in shown])
     _matrix_ticks(ax, [*names, "", "mean"], names)
-    ax.set_xlabel("… the column", fontsize=7.5); ax.set_ylabel("the row beats …", fontsize=7.5)
+    ax.set_xlabel("… the column", fontsize=7.5)
+    ax.set_ylabel("the row beats …", fontsize=7.5)
     _say(ax, title, _kind(matrix, simulated), f"{'share' if settings == 1 else f'sum over {settings} settings of the share'} of {f'{budgets} ' if budgets else ''}budgets at which the row is better than the column in {_name(metric)}"
          f" (paired t-test, {100 * alpha:g} %)", _compared(matrix), _count([seeds]) if seeds else "", "mean: how often the column is beaten by another")
     return ax.figure
@@ -191,11 +211,14 @@ def plot_ranks(
     for t in range(1, k + 1):
         ax.plot([t, t], [0, .35], lw=.6, color=INK)
         ax.text(t, .5, str(t), ha="center", va="bottom", fontsize=6.5, color=INK)
-    for g, level in zip(ranks.groups, levels): ax.plot([r[g[0]] - .08, r[g[-1]] + .08], [-.9 - .6 * level] * 2, lw=2.6, color=INK, alpha=.75, solid_capstyle="butt", zorder=3)
-    _hang(ax, names[:half], r, True, top, k); _hang(ax, names[half:][::-1], r, False, top, k)
+    for g, level in zip(ranks.groups, levels):
+        ax.plot([r[g[0]] - .08, r[g[-1]] + .08], [-.9 - .6 * level] * 2, lw=2.6, color=INK, alpha=.75, solid_capstyle="butt", zorder=3)
+    _hang(ax, names[:half], r, True, top, k)
+    _hang(ax, names[half:][::-1], r, False, top, k)
     ax.plot([1, 1 + min(ranks.cd, k - 1)], [2.2, 2.2], lw=1.4, color=INK, marker="|", ms=5)
     ax.text(1, 2.6, f"critical difference {ranks.cd:.2f}" + (" (wider than the axis)" if ranks.cd > k - 1 else ""), ha="left", va="bottom", fontsize=6.5, color=INK)
-    ax.set(xlim=(1 - .03 * k, k + .03 * k), ylim=(top - half + .4, 4)); ax.axis("off")
+    ax.set(xlim=(1 - .03 * k, k + .03 * k), ylim=(top - half + .4, 4))
+    ax.axis("off")
     _say(ax, title, _kind(r, simulated), f"average rank by {_name(metric)} {SCORES.get(score, f'at {score} labels')}, 1 is best", _compared(r), f"n = {_count([ranks.blocks], 'block')}",
          f"Friedman p = {ranks.p:.2g}", f"bars join what Nemenyi's test does not tell apart ({100 * alpha:g} %)" if ranks.groups else "all differ")
     return ax.figure
@@ -225,8 +248,10 @@ def _place(ax, xs, ys, names, bold, size=6.5):
             covers = sum(max(0, min(mine[2], t[2]) - max(mine[0], t[0])) * max(0, min(mine[3], t[3]) - max(mine[1], t[1])) for t in taken)
             out = max(0, frame.x0 - mine[0], mine[2] - frame.x1, frame.y0 - mine[1], mine[3] - frame.y1)
             rank = covers + 50 * out + .5 * np.hypot(dx, dy)
-            if best is None or rank < best[0]: best = rank, mine, ((cx - points[i, 0]) / px, (cy - points[i, 1]) / px)
-        text.set_position(best[2]); taken.append(best[1])
+            if best is None or rank < best[0]:
+                best = rank, mine, ((cx - points[i, 0]) / px, (cy - points[i, 1]) / px)
+        text.set_position(best[2])
+        taken.append(best[1])
 
 # %% ../../nbs/analysis/50_figures.ipynb #fd67c585
 def _cost_panel(ax, costs, column, label, metric):
@@ -238,11 +263,15 @@ def _cost_panel(ax, costs, column, label, metric):
     for r in c.to_dict("records"):
         look = strategy_style(r["strategy"])
         x, low, high = r[column], r.get(f"{column}_low", np.nan), r.get(f"{column}_high", np.nan)
-        if np.isfinite([r["low"], r["high"]]).all(): ax.plot([x, x], [r["low"], r["high"]], lw=.8, color=look["color"], alpha=.3, zorder=1)
-        if np.isfinite([low, high]).all() and low > 0: ax.plot([low, high], [r["accuracy"]] * 2, lw=.8, color=look["color"], alpha=.3, zorder=1)
+        if np.isfinite([r["low"], r["high"]]).all():
+            ax.plot([x, x], [r["low"], r["high"]], lw=.8, color=look["color"], alpha=.3, zorder=1)
+        if np.isfinite([low, high]).all() and low > 0:
+            ax.plot([low, high], [r["accuracy"]] * 2, lw=.8, color=look["color"], alpha=.3, zorder=1)
         ax.plot(x, r["accuracy"], ms=5, zorder=4, **look)
-    ax.set_xlabel(label, fontsize=7.5); ax.margins(x=.12, y=.1)
-    ax.xaxis.set_minor_formatter(NullFormatter()); ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
+    ax.set_xlabel(label, fontsize=7.5)
+    ax.margins(x=.12, y=.1)
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,g}"))
     return front
 
 @plt.rc_context(STYLE)
@@ -256,12 +285,14 @@ def plot_pareto(
     "What is bought for which cost, and the front of strategies that no other beats in both; raises `ValueError` for costs that are not positive."
     panels = [("seconds", "seconds of querying a round")] + [("memory", "memory of querying (MB, at most 1 counts as 1)")] * (ax is None and "memory" in costs)
     for column, _ in panels:
-        if bad := list(costs.strategy[~(costs[column] > 0)]): raise ValueError(f"costs: {column} of {', '.join(bad)} is not positive, and has no place on a logarithmic axis")
+        if bad := list(costs.strategy[~(costs[column] > 0)]):
+            raise ValueError(f"costs: {column} of {', '.join(bad)} is not positive, and has no place on a logarithmic axis")
     axes = [_axes(ax, .75 * FULL, 3.4)] if len(panels) == 1 else list(plt.subplots(1, 2, figsize=(FULL, 3.5), sharey=True)[1])
     fronts = [_cost_panel(a, costs, column, label, metric) for a, (column, label) in zip(axes, panels)]
     axes[0].set_ylabel(f"{_name(metric)}, mean over the budget", fontsize=7.5)
     _say(axes[0].figure if len(axes) > 1 else axes[0], title, _kind(costs, simulated), _compared(costs), f"means and 95 % intervals over {_count(costs.seeds)}", "bold, on the line: no other mean is cheaper and better")
-    for a, (column, _), front in zip(axes, panels, fronts): _place(a, costs[column].to_numpy(), costs.accuracy.to_numpy(), list(costs.strategy), front)
+    for a, (column, _), front in zip(axes, panels, fronts):
+        _place(a, costs[column].to_numpy(), costs.accuracy.to_numpy(), list(costs.strategy), front)
     return axes[0].figure
 
 # %% ../../nbs/analysis/50_figures.ipynb #2a897019
@@ -285,14 +316,17 @@ def plot_shares(
         found = gaps.xs(trait, level="trait")
         ax.axvline(0, lw=.7, color=GREY, zorder=1)
         for y, s in enumerate(names):
-            if s not in found.index: continue
+            if s not in found.index:
+                continue
             look = strategy_style(s)
             _interval(ax, y, found.low[s], found.high[s], look)
             ax.plot(found.gap[s], y, ms=4.5, **look)
-        _rows(ax, names); ax.xaxis.set_major_locator(MaxNLocator(4))
+        _rows(ax, names)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.set_title(f"{trait}\npool {100 * found['pool'].mean():.1f} %", fontsize=7)
     axes[0, 0].invert_yaxis()
-    for ax in axes.flat[len(traits):]: ax.remove()
+    for ax in axes.flat[len(traits):]:
+        ax.remove()
     fig.supxlabel("share among rows bought − share in the pool", fontsize=7.5)
     _say(fig, title, _kind(gaps, simulated), f"rounds after the first rows, mean and 95 % interval over {_count(gaps.seeds)}")
     return fig
@@ -311,14 +345,18 @@ def plot_overlap(
     simulated=None,  # whether data are simulated; None for what the table says
 ) -> plt.Figure:  # the figure
     "Heat map of the overlap of purchases against chance; raises `ValueError` for several settings or a round that is not there."
-    if table.setting.nunique() > 1: raise ValueError(f"table: {table.setting.nunique()} settings; choose one: table[table.setting == {table.setting.iloc[0]!r}]")
+    if table.setting.nunique() > 1:
+        raise ValueError(f"table: {table.setting.nunique()} settings; choose one: table[table.setting == {table.setting.iloc[0]!r}]")
     last = int(table.groupby(["a", "b", "seed"])["round"].max().min())
     rows = table[table["round"] == (last if round is None else round)]
-    if rows.empty: raise ValueError(f"round: {round!r} is not one of 1 to {last}")
+    if rows.empty:
+        raise ValueError(f"round: {round!r} is not one of 1 to {last}")
     names = sorted({*rows.a, *rows.b})
     mean = mean_overlap(rows).droplevel("round")
     full, inside = pd.DataFrame(np.eye(len(names)), names, names), pd.DataFrame(False, names, names)
-    for (a, b), m in mean.iterrows(): full.loc[a, b] = full.loc[b, a] = m.jaccard; inside.loc[a, b] = inside.loc[b, a] = bool(m.by_chance)
+    for (a, b), m in mean.iterrows():
+        full.loc[a, b] = full.loc[b, a] = m.jaccard
+        inside.loc[a, b] = inside.loc[b, a] = bool(m.by_chance)
     order = [names[i] for i in _alike(full.to_numpy())]
     full, inside, chance = full.loc[order, order].to_numpy(), inside.loc[order, order].to_numpy(), float(mean.chance.mean())
     shown = np.where(np.tri(len(names), k=-1, dtype=bool), full, np.nan)[1:, :-1]
@@ -327,7 +365,8 @@ def plot_overlap(
     norm = TwoSlopeNorm(max(chance, 1e-9), 0, max(np.nanmax(shown), 2 * chance, 1e-6))
     ax.imshow(shown, cmap="RdBu_r", norm=norm, aspect="auto")
     for (i, j), v in np.ndenumerate(shown):
-        if np.isfinite(v): ax.text(j, i, _short(v), ha="center", va="center", fontsize=6, color="white" if abs(norm(v) - .5) > .35 else "#777777" if inside[i + 1, j] else INK)
+        if np.isfinite(v):
+            ax.text(j, i, _short(v), ha="center", va="center", fontsize=6, color="white" if abs(norm(v) - .5) > .35 else "#777777" if inside[i + 1, j] else INK)
     _matrix_ticks(ax, order[1:], order[:-1])
     _say(ax, title, _kind(table, simulated), f"Jaccard index of {_count(rows.bought, 'row')} bought up to round {rows['round'].iloc[0]}, mean over {_count([rows.seed.nunique()])}",
          f"white: chance, {chance:.3f}", f"grey number: within 95 % of {'such means of ' if rows.seed.nunique() > 1 else ''}random choices")
@@ -353,15 +392,22 @@ def plot_reliability(
         look, top = strategy_style(name), fig.add_subplot(grid[2 * (i // ncols), i % ncols])
         below = fig.add_subplot(grid[2 * (i // ncols) + 1, i % ncols], sharex=top)
         top.plot([0, 1], [0, 1], lw=.7, color=GREY, zorder=1)
-        top.vlines(t.confidence, t.low, t.high, lw=1, color=look["color"]); top.plot(t.confidence, t.accuracy, lw=.8, ms=3.5, clip_on=False, **look)
+        top.vlines(t.confidence, t.low, t.high, lw=1, color=look["color"])
+        top.plot(t.confidence, t.accuracy, lw=.8, ms=3.5, clip_on=False, **look)
         below.bar(t.confidence, t.n / t.n.sum(), width=.045, color=look["color"], alpha=.6)
-        top.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, .5, 1), yticks=(0, .5, 1)); top.tick_params(labelbottom=False, labelleft=i % ncols == 0)
-        below.set(ylim=(0, most * 1.05), yticks=(0, np.round(most, 1) or most)); below.tick_params(labelleft=i % ncols == 0)
+        top.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, .5, 1), yticks=(0, .5, 1))
+        top.tick_params(labelbottom=False, labelleft=i % ncols == 0)
+        below.set(ylim=(0, most * 1.05), yticks=(0, np.round(most, 1) or most))
+        below.tick_params(labelleft=i % ncols == 0)
         seeds = t.attrs.get("seeds", 1)
         top.set_title(f"{name}\n{'mean ' * (seeds > 1)}ECE {t.attrs['ece'] if 'ece' in t.attrs else _ece(t):.3f}", fontsize=7)
-        if i % ncols == 0: top.set_ylabel("accuracy"); below.set_ylabel("share\nof rows")
-        if i + ncols >= len(found): below.set_xlabel("confidence")
-        else: below.tick_params(labelbottom=False)
+        if i % ncols == 0:
+            top.set_ylabel("accuracy")
+            below.set_ylabel("share\nof rows")
+        if i + ncols >= len(found):
+            below.set_xlabel("confidence")
+        else:
+            below.tick_params(labelbottom=False)
     seeds, rows = max(t.attrs.get("seeds", 1) for t in found.values()), max(t.attrs.get("rows", t.n.sum()) for t in found.values())
     _say(fig, title, "simulated data" if any(_is_simulated(t, simulated) for t in found.values()) else "", f"{rows:,} rows" + (f", means over {seeds} seeds" if seeds > 1 else ""),
          "Student's 95 % intervals over seeds" if seeds > 1 else "Wilson's 95 % intervals", "below the diagonal: too confident")
@@ -373,7 +419,8 @@ def pool_map(
 ) -> tuple:  # points (n, 2), and the share of the variance that each of both axes shows (2,)
     "Map of a pool by its two first principal components; raises `ValueError` for features that have none."
     features = np.asarray(features, float)
-    if features.ndim != 2 or min(features.shape) < 2: raise ValueError(f"features: a matrix of at least two rows and two columns, got {features.shape}")
+    if features.ndim != 2 or min(features.shape) < 2:
+        raise ValueError(f"features: a matrix of at least two rows and two columns, got {features.shape}")
     pca = PCA(2, svd_solver="full").fit(features)
     return pca.transform(features), pca.explained_variance_ratio_
 
@@ -381,10 +428,13 @@ def _one_seed(picks, strategies, seed):
     "Picks of one seed after the first rows, the strategies to show, and the seed."
     table = getattr(picks, "table", picks)
     seed = int(table.seed.min()) if seed is None else seed
-    if seed not in set(table.seed): raise ValueError(f"seed: {seed} is not one of {', '.join(map(str, sorted(set(table.seed))))}")
+    if seed not in set(table.seed):
+        raise ValueError(f"seed: {seed} is not one of {', '.join(map(str, sorted(set(table.seed))))}")
     table = table[(table.seed == seed) & (table["round"] > 0)]
-    if missing := [s for s in strategies or () if s not in set(table.strategy)]: raise ValueError(f"strategies: no picks of {', '.join(missing)} with seed {seed}; there are {', '.join(_first(table.strategy))}")
-    if table.groupby("strategy").setting.nunique().max() > 1 if "setting" in table else False: raise ValueError("picks: several settings; choose one")
+    if missing := [s for s in strategies or () if s not in set(table.strategy)]:
+        raise ValueError(f"strategies: no picks of {', '.join(missing)} with seed {seed}; there are {', '.join(_first(table.strategy))}")
+    if table.groupby("strategy").setting.nunique().max() > 1 if "setting" in table else False:
+        raise ValueError("picks: several settings; choose one")
     return table, list(strategies) if strategies is not None else _first(table.strategy), seed
 
 # %% ../../nbs/analysis/50_figures.ipynb #2e06a2e5
@@ -404,7 +454,8 @@ def plot_rows_map(
     table, names, seed = _one_seed(picks, strategies, seed)
     points, ids = np.asarray(points, float), np.arange(len(points)) if ids is None else np.asarray(ids)
     at = pd.Series(np.arange(len(ids)), ids)
-    if n := len(set(table.id) - set(ids)): raise ValueError(f"ids: {n} rows that were bought have no point")
+    if n := len(set(table.id) - set(ids)):
+        raise ValueError(f"ids: {n} rows that were bought have no point")
     ncols = ncols or min(4, len(names))
     rows, rounds = -(-len(names) // ncols), int(table["round"].max())
     fig, axes = plt.subplots(rows, ncols, figsize=(FULL, FULL / ncols * .82 * rows + .7), sharex=True, sharey=True, squeeze=False)
@@ -413,16 +464,21 @@ def plot_rows_map(
         mine = table[table.strategy == s].sort_values("round")
         ax.scatter(*points.T, s=2, color="#d4d4d4", lw=0, rasterized=True)
         marks = ax.scatter(*points[at[mine.id]].T, s=9, c=mine["round"], cmap=colours, vmin=.5, vmax=rounds + .5, lw=.3, edgecolors="white")
-        ax.set_title(f"{s}, {_count([len(mine)], 'row')}", fontsize=7.5); ax.set(xticks=[], yticks=[])
-    for ax in axes.flat[len(names):]: ax.remove()
+        ax.set_title(f"{s}, {_count([len(mine)], 'row')}", fontsize=7.5)
+        ax.set(xticks=[], yticks=[])
+    for ax in axes.flat[len(names):]:
+        ax.remove()
     low, high = np.percentile(points, (2, 98), axis=0)
     low, high = low - .25 * (high - low), high + .25 * (high - low)
     axes[0, 0].set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     outside = int(((points < low) | (points > high)).any(1).sum())
     bar = fig.colorbar(marks, ax=list(axes.flat[:len(names)]), ticks=range(1, rounds + 1, -(-rounds // 8)), shrink=.7, aspect=30, pad=.01)
-    bar.set_label("round in which it was bought", fontsize=7); bar.outline.set_visible(False); bar.ax.grid(False)
+    bar.set_label("round in which it was bought", fontsize=7)
+    bar.outline.set_visible(False)
+    bar.ax.grid(False)
     share = ["", ""] if explained is None else [f", {100 * v:.0f} %" for v in explained]
-    fig.supxlabel(f"first component{share[0]}", fontsize=7.5); fig.supylabel(f"second component{share[1]}", fontsize=7.5)
+    fig.supxlabel(f"first component{share[0]}", fontsize=7.5)
+    fig.supylabel(f"second component{share[1]}", fontsize=7.5)
     kind = "simulated chips" if (picks.chips.simulated if simulated is None and hasattr(picks, "chips") else simulated) else "rows"
     _say(fig, title, f"grey: {len(points):,} {kind}", f"{outside} of them outside the picture" if outside else "", f"seed {seed}", "axes: principal components and their share of the variance" if explained is not None else "")
     return fig
@@ -450,9 +506,13 @@ def pick_gallery(
     for s, last in order:
         for i, row in enumerate(asked[s, last]):
             ax = fig.add_subplot(grid[names.index(s), i + (n + 1) * last])
-            ax.imshow(next(pictures)); ax.grid(False); ax.set(xticks=[], yticks=[]); ax.spines[:].set_visible(False)
+            ax.imshow(next(pictures))
+            ax.grid(False)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
             ax.set_title(chips.class_names[chips.labels[row]], fontsize=6, pad=1.5, loc="center")
-            if i == 0 and not last: ax.set_ylabel(s, rotation=0, ha="right", va="center", fontsize=7)
+            if i == 0 and not last:
+                ax.set_ylabel(s, rotation=0, ha="right", va="center", fontsize=7)
     colours = {"false": "false colour", "natural": "natural colour"}[kind] if all(b in chips.bands for b in COMPOSITES[kind]) else "as they are"
     ends = table.groupby("strategy")["round"].agg(["min", "max"]).loc[names]
     _say(fig, title, "simulated chips" if chips.simulated else "chips", f"left: round {ends['min'].min()}, right: round {ends['max'].max()}, {n} rows of each with their classes", colours, f"seed {seed}")
@@ -474,7 +534,9 @@ def plot_noise(
         ax.plot(sd, y, "o", ms=5, color=INK)
         ax.annotate(f"{sd:.3g}", (sd, y), xytext=(0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=6.5, color=INK)
     _rows(ax, [f"{name}  n={v[3]:,}" if len(v) > 3 else name for name, v in spreads.items()], invert=True)
-    ax.set_ylim(top=-.85); ax.set_xlim(left=0); ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.set_ylim(top=-.85)
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(f"standard deviation, {_name(metric)}", fontsize=7.5)
     _say(ax, title, "simulated data" if simulated else "", "with 95 % intervals")
     return ax.figure

@@ -39,16 +39,21 @@ def read_manuscript(
     whole = _read(file)
     front, text = re.match(r"\A---\n(.*?\n)---\n(.*)\Z", whole, re.S).groups() if whole.startswith("---\n") else ("", whole)
     meta = _mapping(front, f"{file}: front matter")
-    for name in meta.pop("metadata-files", []): meta = _mapping(_read(file.parent/name, file), file.parent/name) | meta
+    for name in meta.pop("metadata-files", []):
+        meta = _mapping(_read(file.parent/name, file), file.parent/name) | meta
     return meta, _INCLUDE.sub(lambda m: _read(file.parent/m[1], file), text)
 
 def _mapping(text, where):
-    try: return parse_yaml(text) or {}
-    except ValueError as e: raise PaperError(f"{where}: {e}") from None
+    try:
+        return parse_yaml(text) or {}
+    except ValueError as e:
+        raise PaperError(f"{where}: {e}") from None
 
 def _read(file, named_in=None):
-    try: return file.read_text(encoding="utf-8")
-    except OSError as e: raise PaperError(f"{named_in or file}: cannot read {file} ({e.strerror})") from None
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as e:
+        raise PaperError(f"{named_in or file}: cannot read {file} ({e.strerror})") from None
 
 def fill_numbers(
     text: str,  # with `{{< meta … >}}`
@@ -58,7 +63,8 @@ def fill_numbers(
     def value(m):
         found = meta
         for part in m[1].split("."):
-            if not isinstance(found, dict) or part not in found: raise PaperError(f"no value for {{{{< meta {m[1]} >}}}}; make it with `droughtal report`")
+            if not isinstance(found, dict) or part not in found:
+                raise PaperError(f"no value for {{{{< meta {m[1]} >}}}}; make it with `droughtal report`")
             found = found[part]
         return str(found)
     return _META.sub(value, text)
@@ -78,7 +84,8 @@ def _numbers(text):
     "Name of each figure, table and equation to its number."
     counters, found = {k: count(1) for k in _KINDS}, {}
     for name, kind in _DEFINED.findall(text):
-        if name in found: raise PaperError(f"{name} is defined twice")
+        if name in found:
+            raise PaperError(f"{name} is defined twice")
         found[name] = next(counters[kind])
     return found
 
@@ -87,8 +94,10 @@ def number_references(
 ) -> str:  # pandoc's Markdown
     "Number figures, tables and equations, and the references to them; raises `PaperError` for references that lead nowhere, names used twice, and figures or tables never mentioned."
     numbers, used = _numbers(text), {name for name, _ in _REFERENCE.findall(text)}
-    if lost := used - set(numbers): raise PaperError(f"@{sorted(lost)[0]} refers to nothing")
-    if idle := [n for n in numbers if n not in used and not n.startswith("eq-")]: raise PaperError(f"{idle[0]} is never referred to")
+    if lost := used - set(numbers):
+        raise PaperError(f"@{sorted(lost)[0]} refers to nothing")
+    if idle := [n for n in numbers if n not in used and not n.startswith("eq-")]:
+        raise PaperError(f"{idle[0]} is never referred to")
     text = re.sub(r"!\[(.*?)\]\(([^)]+)\)\{#(fig-[\w-]+)", lambda m: f"![Figure {numbers[m[3]]}: {m[1]}]({m[2]}){{#{m[3]}", text)
     text = re.sub(r"((?:^\|.*\n)+)\n: (.*?) \{#(tbl-[\w-]+)\}[ \t]*$", lambda m: f"::: {{#{m[3]}}}\n{m[1]}\n: Table {numbers[m[3]]}: {m[2]}\n:::", text, flags=re.M)
     text = re.sub(r"\$\$(.+?)\$\$ \{#(eq-[\w-]+)\}", lambda m: f"[$${m[1]} \\qquad ({numbers[m[2]]})$$]{{#{m[2]}}}", text, flags=re.S)
@@ -130,8 +139,10 @@ _TYPST = r"""#set page(paper: "a4", margin: (x: 2.3cm, y: 2.3cm), numbering: "1"
 """
 
 def _tools():
-    try: import pypandoc, typst
-    except ImportError as e: raise PaperError(f"{e.name} is not installed: pip install 'droughtal[paper]'") from None
+    try:
+        import pypandoc, typst
+    except ImportError as e:
+        raise PaperError(f"{e.name} is not installed: pip install 'droughtal[paper]'") from None
     return pypandoc, typst
 
 def _pandoc(text, to, folder, meta, head, *extra):
@@ -141,7 +152,8 @@ def _pandoc(text, to, folder, meta, head, *extra):
         (Path(private)/"head").write_text(head, encoding="utf-8")
         command = [_tools()[0].get_pandoc_path(), "--from=markdown", f"--to={to}", "--citeproc", "--standalone", "--number-sections", "--shift-heading-level-by=-1", "--columns=500", "--fail-if-warnings", f"--include-in-header={private}/head", *extra]
         found = subprocess.run(command, input=f"---\n{yaml.safe_dump(front, allow_unicode=True)}---\n{text}", capture_output=True, text=True, encoding="utf-8", cwd=folder)
-    if found.returncode: raise PaperError(f"pandoc: {' '.join(found.stderr.split())[:500]}")
+    if found.returncode:
+        raise PaperError(f"pandoc: {' '.join(found.stderr.split())[:500]}")
     return found.stdout
 
 def render(
@@ -153,7 +165,8 @@ def render(
     out, (meta, text) = Path(out or manuscript.parent), fill_manuscript(manuscript)
     text = number_references(text)
     for picture in re.findall(r"!\[.*?\]\(([^)]+)\)", text):
-        if not (manuscript.parent/picture).is_file(): raise PaperError(f"{manuscript}: there is no picture {picture}")
+        if not (manuscript.parent/picture).is_file():
+            raise PaperError(f"{manuscript}: there is no picture {picture}")
     folder = manuscript.parent.resolve()
     html = _pandoc(text, "html5", folder, meta, _STYLE, "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--variable=lang=en-GB")
     pdf = _typeset(_pandoc(text, "typst", folder, meta, _TYPST, "--variable=papersize=a4"), folder, manuscript.stem)
@@ -163,19 +176,24 @@ def _typeset(source, folder, stem):
     "Set typst's source; pictures are found from the manuscript's folder."
     _, typst = _tools()
     part = write_whole(folder/f".{stem}.typ", source)
-    try: return typst.compile(str(part), root=str(folder))
-    except Exception as e: raise PaperError(f"typst: {' '.join(str(e).split())[:300]}") from None
-    finally: part.unlink()
+    try:
+        return typst.compile(str(part), root=str(folder))
+    except Exception as e:
+        raise PaperError(f"typst: {' '.join(str(e).split())[:300]}") from None
+    finally:
+        part.unlink()
 
 # %% ../../nbs/analysis/70_paper.ipynb #bc9850c0
 def _runs(sweep, where, unfinished, strict, data, say):
     "The table of the active-learning runs that are compared; `say` is called with each warning about it."
-    if not find_runs(sweep): raise ParameterError(f"report: no run with a finished round below {sweep}")
+    if not find_runs(sweep):
+        raise ParameterError(f"report: no run with a finished round below {sweep}")
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         table = options_as_strategies(collect(sweep, unfinished, strict, data))
     for w in raised:
-        if w.category is UserWarning: say(str(w.message))
+        if w.category is UserWarning:
+            say(str(w.message))
     table = choose_runs(table, where)
     return table[table.strategy != "supervised"]
 
@@ -190,16 +208,21 @@ def _check_runs(sweep, say, metric="accuracy", baseline="random", data="", where
     try:
         table = _runs(sweep, where, unfinished, strict, data, say)
         strategies = sorted(table.strategy.unique())
-        if not strategies: raise ParameterError(f"report: no active-learning run below {sweep}")
-        if len(strategies) < 2: raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
-        if baseline not in strategies: raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
+        if not strategies:
+            raise ParameterError(f"report: no active-learning run below {sweep}")
+        if len(strategies) < 2:
+            raise ParameterError(f"report: all runs below {sweep} have one strategy, {strategies[0]}; a comparison needs two")
+        if baseline not in strategies:
+            raise ParameterError(f"baseline: no runs of {baseline!r} below {sweep}; choose one of {', '.join(strategies)}")
         _check_seeds(table, baseline)
         check_one(table)
         shared_curves(curves_by_run(table, metric))
         open_data(table.run.iloc[0], data or None)
         return table.attrs["left_out"]
-    except (ParameterError, RecordError): raise
-    except ValueError as e: raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
+    except (ParameterError, RecordError):
+        raise
+    except ValueError as e:
+        raise ParameterError(str(e) if str(e).startswith("metric: ") else f"report: {e}") from None
 
 def _put(drawn, figures):
     "Bring finished folders of figures to their place, each as a whole."
@@ -221,7 +244,8 @@ def make_report(
     sweep, figures, manuscript = Path(sweep).resolve(), Path(figures).resolve(), Path(manuscript)
     left = _check_runs(sweep, say, **parameters)
     parameters.pop("strict", None)
-    if parameters.get("data"): parameters["data"] = str(find_data(parameters["data"]).resolve())
+    if parameters.get("data"):
+        parameters["data"] = str(find_data(parameters["data"]).resolve())
     out, template = sweep/"report", manuscript.parent.resolve()/"results.md.jinja"
     out.mkdir(exist_ok=True)
     say(f"reading the runs in {sweep}, drawing into {figures}")
@@ -230,9 +254,14 @@ def make_report(
     execute("compare", whole, quiet=True)
     _put(out/"figures", figures)
     made = dict(notebook=out/"compare.ipynb") | (dict(left_out=left) if left else {})
-    if not manuscript.is_file() or not whole["template"]: say(f"no manuscript {manuscript}: figures, tables and numbers only"); return made
-    if figures != manuscript.parent.resolve()/"figures": say(f"{manuscript} shows other figures, those beside it: figures, tables and numbers only"); return made
+    if not manuscript.is_file() or not whole["template"]:
+        say(f"no manuscript {manuscript}: figures, tables and numbers only")
+        return made
+    if figures != manuscript.parent.resolve()/"figures":
+        say(f"{manuscript} shows other figures, those beside it: figures, tables and numbers only")
+        return made
     for name in DATA_SETS:
-        if not (figures/name/"section.md").is_file(): write_results(None, figures/name, template)
+        if not (figures/name/"section.md").is_file():
+            write_results(None, figures/name, template)
     write_numbers(figures)
     return made | render(manuscript)

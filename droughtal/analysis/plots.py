@@ -42,8 +42,12 @@ INK, GREY, PALE = "#222222", "#888888", "#c9c9c9"  # text, what is said by the w
 
 def _axes(ax, width, height):
     "The axes, in style, made if there are none."
-    if ax is None: return plt.subplots(figsize=(width, height))[1]
-    ax.spines[["top", "right"]].set_visible(False); ax.grid(True, lw=.4, color="#dddddd"); ax.set_axisbelow(True); ax.tick_params(labelsize=7)
+    if ax is None:
+        return plt.subplots(figsize=(width, height))[1]
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, lw=.4, color="#dddddd")
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=7)
     return ax
 
 # %% ../../nbs/analysis/40_plots.ipynb #94585eda
@@ -53,24 +57,30 @@ def _lines(parts, width):
     for part in (p for p in parts if p):
         for i, piece in enumerate(wrap(part, most)):
             joined = f"{lines[-1]} · {piece}" if lines[-1] else piece
-            if i == 0 and len(joined) <= most: lines[-1] = joined
-            else: lines.append(piece)
+            if i == 0 and len(joined) <= most:
+                lines[-1] = joined
+            else:
+                lines.append(piece)
     return "\n".join(lines)
 
 def _say(where, *parts):
     "Set the title of axes or of a figure."
     left, fig = .08, where if isinstance(where, plt.Figure) else where.figure  # inches
-    if fig is where: return fig.suptitle(_lines(parts, fig.get_figwidth() - 2 * left), x=left / fig.get_figwidth(), ha="left", fontsize=7.5)
-    if len(fig.axes) > 1: return where.set_title(_lines(parts, where.get_position().width * fig.get_figwidth() * 1.1), fontsize=7.5, loc="left")
+    if fig is where:
+        return fig.suptitle(_lines(parts, fig.get_figwidth() - 2 * left), x=left / fig.get_figwidth(), ha="left", fontsize=7.5)
+    if len(fig.axes) > 1:
+        return where.set_title(_lines(parts, where.get_position().width * fig.get_figwidth() * 1.1), fontsize=7.5, loc="left")
     title = where.set_title(_lines(parts, fig.get_figwidth() - 2 * left), fontsize=7.5, loc="left")
     title.set_transform(blended_transform_factory(fig.transFigure, where.transAxes + where.titleOffsetTrans))  # it begins with the figure, not with the axes
     title.set_x(left / fig.get_figwidth())
-    for _ in range(3): fig.draw_without_rendering()  # until the layout, which depends on tick labels and they on it, settles
+    for _ in range(3):
+        fig.draw_without_rendering()  # until the layout, which depends on tick labels and they on it, settles
     return title
 
 def _is_simulated(table, simulated=None):
     "Whether a table is of simulated data, by what is said, its column or its attribute."
-    if simulated is not None: return bool(simulated)
+    if simulated is not None:
+        return bool(simulated)
     return bool(np.any(table["simulated"])) if "simulated" in getattr(table, "columns", ()) else bool(getattr(table, "attrs", {}).get("simulated", False))
 
 def _kind(table, simulated=None): return "simulated data" if _is_simulated(table, simulated) else ""
@@ -123,9 +133,12 @@ def _name(metric): return METRIC_NAMES.get(metric, metric)
 # %% ../../nbs/analysis/40_plots.ipynb #c2a2c9e5
 def _base(name):
     "Name that decides colour and marker, and what the variant adds."
-    if name in ORDER: return name, {}
-    if name.endswith(" (default)"): return _base(name.removesuffix(" (default)"))
-    if " (" in name: return _base(name.split(" (")[0])[0], dict(fillstyle="none", linestyle=":")
+    if name in ORDER:
+        return name, {}
+    if name.endswith(" (default)"):
+        return _base(name.removesuffix(" (default)"))
+    if " (" in name:
+        return _base(name.split(" (")[0])[0], dict(fillstyle="none", linestyle=":")
     kind, _, rest = name.partition("_")
     return (rest, VARIANTS[kind]) if kind in VARIANTS and rest in ORDER else (name, {})
 
@@ -135,7 +148,8 @@ def strategy_style(
 ) -> dict:  # color, marker, for a variant fillstyle, and linestyle if asked, for matplotlib; grey dots for a strategy without a place of its own
     "The look of a strategy, the same in every figure."
     base, more = _base(name)
-    if base not in ORDER: return dict(color=GREY, marker=".") | (dict(linestyle="-") if line else {})
+    if base not in ORDER:
+        return dict(color=GREY, marker=".") | (dict(linestyle="-") if line else {})
     i = ORDER.index(base) - 1
     look = dict(color=COLOURS[0], marker=MARKERS[0]) if i < 0 else dict(color=COLOURS[1 + i % 6], marker=MARKERS[(1 + i % 6 + i // 6) % 7])
     return look | {k: v for k, v in (dict(linestyle="-") | more).items() if line or k != "linestyle"}
@@ -157,15 +171,19 @@ def _best(curves, metric):
     "Strategies by the area under their mean curves, over the label counts that all seeds of all strategies have, best first."
     whole = curves[curves.seeds == curves.groupby("strategy").seeds.transform("max")]
     shared = whole.pivot(index="labels", columns="strategy", values="mean").dropna()
-    if shared.empty: return sorted(curves.strategy.unique())
+    if shared.empty:
+        return sorted(curves.strategy.unique())
     return list((_sign(metric) * shared.apply(lambda c: aubc(c.index, c))).sort_values(ascending=False, kind="stable").index)
 
 # %% ../../nbs/analysis/40_plots.ipynb #3dd9fd1a
 def _budget(ax, labels, log):
     "The axis of labels bought, linear or logarithmic."
     if log:
-        ax.set_xscale("log"); ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5))); ax.xaxis.set_minor_formatter(NullFormatter())
-    else: ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     low, high = np.min(labels), np.max(labels)
     pad = .03 * ((np.log(high / low) if log else high - low) or 1)
@@ -174,7 +192,8 @@ def _budget(ax, labels, log):
 def _curve(ax, g, style, **kw):
     "One mean with its interval."
     ax.plot(g.labels, g["mean"], **style, **kw)
-    if g.low.notna().any(): ax.fill_between(g.labels, g.low, g.high, color=style["color"], alpha=.1, lw=0)
+    if g.low.notna().any():
+        ax.fill_between(g.labels, g.low, g.high, color=style["color"], alpha=.1, lw=0)
 
 def _label_ends(ax, ends, size=7):
     "Names beside the ends of lines, with marker and leader; `ends` are name, x, y."
@@ -192,17 +211,21 @@ def _choose(table, curves, metric, strategies, highlight, baseline):
     "Strategies to draw, and of these the ones in colour, baseline first."
     there = list(curves.strategy.unique())
     for name, asked in (("strategies", strategies), ("highlight", highlight)):
-        if missing := [s for s in asked or () if s not in there]: raise ValueError(f"{name}: no runs of {', '.join(missing)}; there are {', '.join(there)}")
+        if missing := [s for s in asked or () if s not in there]:
+            raise ValueError(f"{name}: no runs of {', '.join(missing)}; there are {', '.join(there)}")
     drawn = [s for s in there if strategies is None or s in strategies or s in (highlight or ())]
-    if highlight is not None: return drawn, list(highlight)
+    if highlight is not None:
+        return drawn, list(highlight)
     best = [s for s in _best(curves[curves.strategy.isin(drawn)], metric) if s != baseline]
     return drawn, ([baseline] if baseline in drawn else []) + best[:MOST - (baseline in drawn)]
 
 def _compared(table, metric):
     "The label counts at which runs can be compared, where these are not all; empty otherwise."
     curves = curves_by_run(table, metric)
-    try: shared = shared_curves(curves).columns
-    except ValueError: return "the runs share no number of labels"
+    try:
+        shared = shared_curves(curves).columns
+    except ValueError:
+        return "the runs share no number of labels"
     return "" if len(shared) == curves.shape[1] else f"all runs: {shared[0]:,} to {shared[-1]:,} labels"
 
 def _seeds(curves): return f"mean and 95 % interval over {_count(curves.seeds)}" if curves.seeds.max() > 1 else "1 seed, no interval"
@@ -224,11 +247,14 @@ def plot_curves(
     drawn, coloured = _choose(table, curves, metric, strategies, highlight, baseline)
     curves, ax = curves[curves.strategy.isin(drawn)], _axes(ax, .7 * FULL, 3.)
     by, grey = dict(list(curves.groupby("strategy"))), [s for s in drawn if s not in coloured]
-    for s in grey: ax.plot(by[s].labels, by[s]["mean"], lw=.6, color=PALE, zorder=1)
-    for s in reversed(coloured): _curve(ax, by[s], strategy_style(s, line=True), lw=1.3, ms=3.5, zorder=3)
+    for s in grey:
+        ax.plot(by[s].labels, by[s]["mean"], lw=.6, color=PALE, zorder=1)
+    for s in reversed(coloured):
+        _curve(ax, by[s], strategy_style(s, line=True), lw=1.3, ms=3.5, zorder=3)
     _budget(ax, curves.labels, log)
     _label_ends(ax, [(s, by[s].labels.iloc[-1], by[s]["mean"].iloc[-1]) for s in coloured])
-    ax.set_xlabel("labels bought (validation included)", fontsize=7.5); ax.set_ylabel(_name(metric), fontsize=7.5)
+    ax.set_xlabel("labels bought (validation included)", fontsize=7.5)
+    ax.set_ylabel(_name(metric), fontsize=7.5)
     _say(ax, title, _kind(table), _seeds(curves), _compared(table, metric), "less is better" if metric in LOWER_IS_BETTER else "",
          f"{len(grey)} other{'s' * (len(grey) > 1)} in grey, without intervals" if grey else "")
     return ax.figure
@@ -252,22 +278,27 @@ def plot_curve_grid(
     rows = -(-len(names) // ncols)
     fig, axes = plt.subplots(rows, ncols, figsize=(FULL, 1.2 * rows + .75), sharex=True, sharey=True, squeeze=False)
     for ax, s in zip(axes.flat, names):
-        for other in drawn: ax.plot(by[other].labels, by[other]["mean"], lw=.5, color="#dddddd", zorder=1)
+        for other in drawn:
+            ax.plot(by[other].labels, by[other]["mean"], lw=.5, color="#dddddd", zorder=1)
         for one in dict.fromkeys([baseline, s]):
-            if one in by: _curve(ax, by[one], strategy_style(one, line=True), lw=1.2 if one == s else .9, ms=3 if one == s else 0, zorder=3)
+            if one in by:
+                _curve(ax, by[one], strategy_style(one, line=True), lw=1.2 if one == s else .9, ms=3 if one == s else 0, zorder=3)
         ax.set_title(s, fontsize=7.5)
         _budget(ax, curves.labels, log)
     _finish_grid(fig, axes, len(names))
-    fig.supxlabel("labels bought (validation included)", fontsize=7.5); fig.supylabel(_name(metric), fontsize=7.5)
+    fig.supxlabel("labels bought (validation included)", fontsize=7.5)
+    fig.supylabel(_name(metric), fontsize=7.5)
     _say(fig, title, _kind(table), _seeds(curves), _compared(table, metric), "less is better" if metric in LOWER_IS_BETTER else "",
          f"black: {baseline}" if baseline in by else "", "faint: all others")
     return fig
 
 def _finish_grid(fig, axes, n):
     "Take away panels without content, and give the lowest of each column its numbers."
-    for ax in axes.flat[n:]: ax.remove()
+    for ax in axes.flat[n:]:
+        ax.remove()
     for column in axes.T:
-        if here := [ax for ax in column if ax.figure is not None and ax in fig.axes]: here[-1].tick_params(labelbottom=True)
+        if here := [ax for ax in column if ax.figure is not None and ax in fig.axes]:
+            here[-1].tick_params(labelbottom=True)
 
 # %% ../../nbs/analysis/40_plots.ipynb #74393a7a
 @plt.rc_context(STYLE)
@@ -281,13 +312,16 @@ def plot_calibration(
 ) -> plt.Figure:  # the figure
     "Calibration error and likelihood by labels; raises `ValueError` if the table has none of the metrics."
     there = [m for m in metrics if (table.metric == m).any()]
-    if not there: raise ValueError(f"metrics: the table has none of {', '.join(metrics)}; it has {', '.join(sorted(table.metric.unique()))}")
+    if not there:
+        raise ValueError(f"metrics: the table has none of {', '.join(metrics)}; it has {', '.join(sorted(table.metric.unique()))}")
     judge = "accuracy" if (table.metric == "accuracy").any() else there[0]
     coloured = highlight if highlight is not None else _choose(table, learning_curves(table, judge), judge, strategies, None, "random")[1]
     fig, axes = plt.subplots(1, len(there), figsize=(FULL if len(there) > 1 else .7 * FULL, 2.9), squeeze=False)
-    for ax, m in zip(axes.flat, there): plot_curves(table, m, ax, "", strategies, coloured, log)
+    for ax, m in zip(axes.flat, there):
+        plot_curves(table, m, ax, "", strategies, coloured, log)
     said = dict.fromkeys(part for ax in axes.flat for part in ax.get_title(loc="left").replace("\n", " · ").split(" · "))
-    for ax in axes.flat: ax.set_title("", loc="left")
+    for ax in axes.flat:
+        ax.set_title("", loc="left")
     _say(fig, title, *said)
     return fig
 
@@ -301,7 +335,8 @@ def plot_run(
     run = Path(run)
     rounds, env = pd.read_parquet(run/"rounds.parquet"), json.loads((run/"environment.json").read_text())
     params = read_yaml(run/"params.yaml")
-    if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all(): raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
+    if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all():
+        raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
     n, name = params["holdout"] or env["data"]["test"], params.get("strategy", "supervised")
     ax = _axes(None, .7 * FULL, 2.5)
     ax.plot(rounds.labels, rounds[metric], lw=1.3, ms=4, **strategy_style(name, line=True))
@@ -331,18 +366,24 @@ def _settled(fig):
     engine, in_layout = fig.get_layout_engine(), [ax.get_in_layout() for ax in fig.axes]
     fig.set_layout_engine("none")
     try:
-        for ax in fig.axes: ax.set_position(Bbox(ax.get_position().get_points().round(5)))
-        for text in fig.texts: text.set_position(np.round(text.get_position(), 5))
+        for ax in fig.axes:
+            ax.set_position(Bbox(ax.get_position().get_points().round(5)))
+        for text in fig.texts:
+            text.set_position(np.round(text.get_position(), 5))
         yield
     finally:
-        for ax, was in zip(fig.axes, in_layout): ax.set_in_layout(was)
-        fig.set_layout_engine(engine); fig.set_dpi(own_dpi)
+        for ax, was in zip(fig.axes, in_layout):
+            ax.set_in_layout(was)
+        fig.set_layout_engine(engine)
+        fig.set_dpi(own_dpi)
 
 def _render(fig, ending, dpi):
     "Bytes of a figure, without date or chance."
     out = io.BytesIO()
-    with plt.rc_context({"svg.hashsalt": "droughtal", "pdf.fonttype": 42}): fig.savefig(out, format=ending, dpi=dpi, metadata=_METADATA[ending])
-    if ending == "svg": return _numbered_clips(out.getvalue())
+    with plt.rc_context({"svg.hashsalt": "droughtal", "pdf.fonttype": 42}):
+        fig.savefig(out, format=ending, dpi=dpi, metadata=_METADATA[ending])
+    if ending == "svg":
+        return _numbered_clips(out.getvalue())
     return _palette(out.getvalue(), 256) if ending == "png" else out.getvalue()
 
 def save_figure(
@@ -353,13 +394,17 @@ def save_figure(
 ) -> dict:  # ending (svg, pdf, png, json) to path
     "Write a figure as SVG, PDF and PNG, and what is known about it as JSON, the same bytes every time; raises `ValueError` for what JSON cannot hold."
     stem = Path(stem)
-    with _settled(fig): files = {f"{e}": _render(fig, e, dpi) for e in _METADATA}
+    with _settled(fig):
+        files = {f"{e}": _render(fig, e, dpi) for e in _METADATA}
     sums = {f"{stem.name}.{e}": hashlib.sha256(b).hexdigest() for e, b in files.items()}
-    try: files["json"] = json.dumps(dict(about=about or {}, inches=[round(float(v), 3) for v in fig.get_size_inches()], dpi=dpi, sha256=sums), indent=1, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError) as e: raise ValueError(f"about: cannot be written as JSON ({e}); give plain texts, numbers, lists and dicts") from None
+    try:
+        files["json"] = json.dumps(dict(about=about or {}, inches=[round(float(v), 3) for v in fig.get_size_inches()], dpi=dpi, sha256=sums), indent=1, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"about: cannot be written as JSON ({e}); give plain texts, numbers, lists and dicts") from None
     paths = {e: stem.with_name(f"{stem.name}.{e}") for e in files}
     for e, path in paths.items():
-        if not (path.is_file() and path.read_bytes() == files[e]): write_whole(path, files[e])
+        if not (path.is_file() and path.read_bytes() == files[e]):
+            write_whole(path, files[e])
     return paths
 
 # %% ../../nbs/analysis/40_plots.ipynb #0018b0e3

@@ -28,8 +28,10 @@ def data_name(
 ) -> str:  # "digits", "simulated", "benchmark" or "other"
     "What the data are called in the paper."
     data = env["data"]
-    if data["simulated"]: return "simulated"
-    if params["data"] == "digits": return "digits"
+    if data["simulated"]:
+        return "simulated"
+    if params["data"] == "digits":
+        return "digits"
     return "benchmark" if (data["train"], data["test"]) == (86317, 10778) else "other"
 
 def check_one(
@@ -38,7 +40,8 @@ def check_one(
     "Refuse runs of several settings or on several sets of data; raises `ValueError` that names one and how to choose it."
     for what in ("setting", "fingerprint"):
         found = list(table[what].unique())
-        if len(found) < 2: continue
+        if len(found) < 2:
+            continue
         chosen = where_text(next(s for s in found if s) if what == "setting" else f"fingerprint={found[0][:8]}")
         varying = "".join(f"; {name}: {', '.join(values)}" for name, values in varying_parameters(table).items())
         raise ValueError(f"table: {len(found)} {what}s, {', '.join(map(repr, found[:3]))}; report on one at a time, such as {chosen} (in Python choose_runs){varying}")
@@ -69,9 +72,11 @@ def query_costs(
     for run, strategy in table.groupby("run").strategy.first().items():
         queries = [r for r in read_rounds(run)[1:] if r["labels"] <= last]
         costs = [(r["seconds"].get("query", np.nan), _megabytes(r.get("memory", {}).get("query"))) for r in queries]
-        if costs: spent.setdefault(strategy, []).append(np.mean(costs, 0))
+        if costs:
+            spent.setdefault(strategy, []).append(np.mean(costs, 0))
     def interval(name, values): return dict(zip((name or "accuracy", f"{name}_low".lstrip("_"), f"{name}_high".lstrip("_")), t_interval(values)))
-    if not spent: raise ValueError(f"table: no run made a query up to {last:,} labels, the last number that all runs share")
+    if not spent:
+        raise ValueError(f"table: no run made a query up to {last:,} labels, the last number that all runs share")
     rows = [dict(strategy=s, seeds=len(v)) | interval("", area[s].dropna()) | interval("seconds", [c[0] for c in v]) | interval("memory", [c[1] for c in v]) for s, v in spent.items()]
     costs = pd.DataFrame(rows).assign(**{f"{c}_low": lambda d, c=c: d[f"{c}_low"].clip(lower=d[c] / 10) for c in ("seconds", "memory")})
     costs = costs if costs.memory.notna().all() else costs.drop(columns=[c for c in costs if c.startswith("memory")])
@@ -88,10 +93,12 @@ def repeated_trainings(
     for run, last in table.groupby("run", sort=False).labels.max().items():
         file = Path(run)/"retrain.json"
         again = read_json(file, dict(labels=last, metrics=[]))
-        if again["labels"] != last or not again["metrics"]: continue
+        if again["labels"] != last or not again["metrics"]:
+            continue
         own = next(r["metrics"] for r in read_rounds(run) if r["labels"] == last)
         values = pd.Series([m.get(metric) for m in (own, *again["metrics"])], dtype=float)
-        if not np.isfinite(values).all(): raise ValueError(f"metric: {metric} is not finite in a training of {file}; choose another metric, or leave out the run")
+        if not np.isfinite(values).all():
+            raise ValueError(f"metric: {metric} is not finite in a training of {file}; choose another metric, or leave out the run")
         rows += [dict(group=run, value=v) for v in values]
     return pd.DataFrame(rows, columns=["group", "value"])
 
@@ -105,11 +112,17 @@ def noise_spreads(
     repeats = repeated_trainings(shared_budget(table), metric)  # of runs that end there
     floor = lambda groups, values: noise_floor(pd.DataFrame(dict(group=groups, value=values)))
     found = {}
-    if len(repeats): f = noise_floor(repeats); found["same labels"] = (f.sd, f.low, f.high, len(repeats))
+    if len(repeats):
+        f = noise_floor(repeats)
+        found["same labels"] = (f.sd, f.low, f.high, len(repeats))
     own = final[baseline].dropna()
-    if len(own) > 1: f = floor(0, own.to_numpy()); found[f"seeds of {baseline}"] = (f.sd, f.low, f.high, len(own))
+    if len(own) > 1:
+        f = floor(0, own.to_numpy())
+        found[f"seeds of {baseline}"] = (f.sd, f.low, f.high, len(own))
     gaps = final.sub(final[baseline], axis=0).drop(columns=baseline).melt().dropna()
-    if gaps.groupby("strategy").size().max() > 1: f = floor(gaps.strategy.to_numpy(), gaps.value.to_numpy()); found["paired differences"] = (f.sd, f.low, f.high, len(gaps))
+    if gaps.groupby("strategy").size().max() > 1:
+        f = floor(gaps.strategy.to_numpy(), gaps.value.to_numpy())
+        found["paired differences"] = (f.sd, f.low, f.high, len(gaps))
     return {k: (*map(float, v[:3]), int(v[3])) for k, v in found.items()}
 
 def reliability_by_strategy(
@@ -119,15 +132,19 @@ def reliability_by_strategy(
     "Reliability diagrams from the bins that every round records."
     bins, last = {}, shared_budget(table).groupby("run")["round"].max() if round is None else None
     for run, strategy in table.groupby("run").strategy.first().items():
-        if "bins" in (r := read_rounds(run)[last[run] if round is None else round]): bins.setdefault(strategy, []).append(r["bins"])
+        if "bins" in (r := read_rounds(run)[last[run] if round is None else round]):
+            bins.setdefault(strategy, []).append(r["bins"])
     return {s: reliability_of(b) for s, b in bins.items()}
 
 # %% ../../nbs/analysis/60_report.ipynb #5a5c65ee
 def _rounded(value):
     "The same with seven significant digits, and without what JSON has no word for."
-    if isinstance(value, dict): return {str(k): _rounded(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)): return [_rounded(v) for v in value]
-    if isinstance(value, (float, np.floating)): return float(f"{value:.7g}") if np.isfinite(value) else None if np.isnan(value) else ("more" if value > 0 else "less")
+    if isinstance(value, dict):
+        return {str(k): _rounded(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(v) for v in value]
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.7g}") if np.isfinite(value) else None if np.isnan(value) else ("more" if value > 0 else "less")
     return int(value) if isinstance(value, np.integer) else value
 
 def _main_table(table, metric, tests, costs):
@@ -135,7 +152,8 @@ def _main_table(table, metric, tests, costs):
     scores, tests, seconds, rows = score_table(table, metric), tests.set_index("strategy"), costs.set_index("strategy").seconds, []
     for s, r in scores.iterrows():
         row = dict(strategy=s, seeds=int((table[table.strategy == s].seed).nunique()), **{f"{a}_{b}": r[a, b] for a in ("final", "aubc", "log_aubc") for b in ("mean", "low", "high")})
-        if s in tests.index: row |= {k: tests.loc[s, k] for k in ("gain", "low", "high", "p_t_holm", "p_wilcoxon_holm")}
+        if s in tests.index:
+            row |= {k: tests.loc[s, k] for k in ("gain", "low", "high", "p_t_holm", "p_wilcoxon_holm")}
         rows.append(row | dict(seconds=float(seconds.get(s, np.nan))))
     return sorted(rows, key=lambda r: -_sign(metric) * r["aubc_mean"])
 
@@ -145,7 +163,8 @@ def _power(pairs, baseline, margin):
     "What the sweep could have found: the spread of paired differences with the baseline, and what follows from its median at the level that Holm's procedure holds the first comparison to."
     mine = pairs[((pairs.better == baseline) | (pairs.other == baseline)) & (pairs.seeds > 1)]
     sd, seeds, level = mine.sd.median(), mine.seeds.median(), LEVEL / max(1, len(mine))
-    if not sd > 0: return None
+    if not sd > 0:
+        return None
     return dict(sd=sd, sd_low=mine.sd.min(), sd_high=mine.sd.max(), seeds=int(seeds), comparisons=len(mine), target=POWER, margin=margin, detectable=detectable_gap(sd, int(seeds), POWER, level),
                 detectable_alone=detectable_gap(sd, int(seeds), POWER, LEVEL), seeds_for_margin=seeds_needed(margin, sd, POWER, level))
 
@@ -168,7 +187,8 @@ def results(
     "Everything that is said about a sweep; raises `ValueError` for several settings, or if the baseline was not run."
     about, costs = provenance(table), query_costs(table, metric)
     blocks, compared = score_blocks(table, metric, "aubc"), shared_budget(table)
-    if baseline not in blocks: raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(blocks)}")
+    if baseline not in blocks:
+        raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(blocks)}")
     pairs, ranking = pairwise(blocks, metric), rank_strategies(table, metric, "aubc", margin=margin)
     savings, spreads = label_savings(table, baseline, metric), noise_spreads(table, metric, baseline)
     tests = paired_tests(table, baseline, metric, ["aubc"])
@@ -197,8 +217,10 @@ def fill_template(
     env = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, comment_start_string="<#", comment_end_string="#>")
     env.filters.update(listed=_listed, share=lambda v: f"{100 * v:g} %", p=lambda v: "—" if v is None else f"{v:.2g}" if v >= 1e-6 else "below 0.000001", f3=lambda v: "—" if v is None else f"{v:.3f}", g=lambda v: "—" if v is None else f"{v:.2g}", n=lambda v: f"{v:,.0f}", pp=lambda v: f"{100 * v:.1f}")
     env.globals["interval"] = _interval
-    try: return env.from_string(text).render(**values)
-    except jinja2.TemplateError as e: raise ValueError(f"template: {e}") from None
+    try:
+        return env.from_string(text).render(**values)
+    except jinja2.TemplateError as e:
+        raise ValueError(f"template: {e}") from None
 
 # %% ../../nbs/analysis/60_report.ipynb #157f6fce
 def write_results(
@@ -208,7 +230,10 @@ def write_results(
 ) -> Path:  # the text, section.md
     "Write numbers and text; raises `ValueError` naming the template."
     folder, template = Path(folder), Path(template)
-    try: text = fill_template(template.read_text(encoding="utf-8"), r=found, name=folder.name)
-    except (OSError, ValueError) as e: raise ValueError(f"{template}: {e}") from None
-    if found: write_json(folder/"results.json", found)
+    try:
+        text = fill_template(template.read_text(encoding="utf-8"), r=found, name=folder.name)
+    except (OSError, ValueError) as e:
+        raise ValueError(f"{template}: {e}") from None
+    if found:
+        write_json(folder/"results.json", found)
     return write_whole(folder/"section.md", text)

@@ -27,7 +27,8 @@ def _run_folders(folder):
     "Folders of runs, sorted, and the names of their round files; a run that lacks one of its files is one too."
     found = {}
     for at, folders, files in os.walk(folder):
-        if not {"params.yaml", "environment.json"} & set(files) and "rounds" not in folders: continue
+        if not {"params.yaml", "environment.json"} & set(files) and "rounds" not in folders:
+            continue
         found[Path(at)] = [p.name for p in round_files(at)]
         folders[:] = [f for f in folders if f not in ("rounds", "checkpoint", "wandb")]
     return dict(sorted(found.items()))
@@ -44,27 +45,33 @@ def _open(file, opened):
     from droughtal.data.chips import Chips  # imports torch
     from droughtal.data.store import StoreError
     if file not in opened:
-        try: opened[file] = Chips(file)
-        except (StoreError, OSError): opened[file] = None
+        try:
+            opened[file] = Chips(file)
+        except (StoreError, OSError):
+            opened[file] = None
     return opened[file]
 
 def _compared(record, data, opened):
     "Compare a run with its data; False if they are not there. Raises `RecordError`, and `ValueError` for a file named that is not the run's data."
     file = data or record.environment["data"]["file"]
     chips = _open(file, opened) if os.path.isfile(file) else None
-    if data and chips is None: raise ValueError(f"data: {data} cannot be read as a data file; name the HDF5 file of the runs")
+    if data and chips is None:
+        raise ValueError(f"data: {data} cannot be read as a data file; name the HDF5 file of the runs")
     if data and chips.fingerprint != record.fingerprint:
         prints = f"its fingerprint is {chips.fingerprint[:16]}, that of {record.path.name} is {record.fingerprint[:16]}"
         raise ParameterError(f"data: {data} is not the data of the runs in {record.path.parent}: {prints}")
-    if chips is None or chips.fingerprint != record.fingerprint: return False
+    if chips is None or chips.fingerprint != record.fingerprint:
+        return False
     check_against_data(record, chips)
     return True
 
 def _about(record):
     "What the table says of a run; raises `RecordError`."
     env, file = record.environment, record.path/"environment.json"
-    try: simulated, version = env["data"]["simulated"], env["versions"]["droughtal"]
-    except (KeyError, TypeError): raise RecordError(f"{file}: lacks the kind of data or the version; restore it from a copy, or run again in another folder") from None
+    try:
+        simulated, version = env["data"]["simulated"], env["versions"]["droughtal"]
+    except (KeyError, TypeError):
+        raise RecordError(f"{file}: lacks the kind of data or the version; restore it from a copy, or run again in another folder") from None
     return dict(run=str(record.path), strategy=record.params.get("strategy", "supervised"), seed=record.params["seed"], simulated=simulated,
                 fingerprint=record.fingerprint, version=version)
 
@@ -91,7 +98,8 @@ def _varying(dicts):
     "Names whose values differ between the dicts that have them."
     values = {}
     for d in dicts:
-        for k, v in d.items(): values.setdefault(k, set()).add(_key(v))
+        for k, v in d.items():
+            values.setdefault(k, set()).add(_key(v))
     return [k for k, seen in values.items() if len(seen) > 1]
 
 # %% ../../nbs/analysis/10_results.ipynb #837b4889
@@ -105,7 +113,8 @@ def _settings(runs):
     for kind in (True, False):
         mine = [i for i, r in enumerate(runs) if ("strategy" in r["params"]) == kind]
         names, options = [n for n in _varying([named[i] for i in mine]) if n != "strategy_options"], {}
-        for i in mine: options.setdefault(runs[i]["about"]["strategy"], set()).add(named[i].get("strategy_options"))
+        for i in mine:
+            options.setdefault(runs[i]["about"]["strategy"], set()).add(named[i].get("strategy_options"))
         for i in mine:
             several = ["strategy_options"] if len(options[runs[i]["about"]["strategy"]]) > 1 else []
             texts[i] = ", ".join(_show(n, named[i][n]) for n in names + several if n in named[i])
@@ -119,8 +128,10 @@ def _few(names, most=3):
 def _warn_mixed(folder, what, of):
     "Warn if runs differ; `of` is run folder to text."
     groups = {}
-    for run, text in of.items(): groups.setdefault(text, []).append(run)
-    if len(groups) > 1: warnings.warn(f"runs with different {what} in {folder}: " + "; ".join(f"{text} in {_few(r)}" for text, r in groups.items()), stacklevel=4)
+    for run, text in of.items():
+        groups.setdefault(text, []).append(run)
+    if len(groups) > 1:
+        warnings.warn(f"runs with different {what} in {folder}: " + "; ".join(f"{text} in {_few(r)}" for text, r in groups.items()), stacklevel=4)
 
 def _commit(git, length=None):
     "A commit in words; `git` as an environment has it."
@@ -132,7 +143,8 @@ def _versions(env):
     parts = [env] + env.get("resumed", [])
     seen = {}
     for p in parts:
-        for name, v in (p["versions"] | dict(commit=_commit(p.get("git"), 12))).items(): seen.setdefault(name, dict())[str(v)] = None
+        for name, v in (p["versions"] | dict(commit=_commit(p.get("git"), 12))).items():
+            seen.setdefault(name, dict())[str(v)] = None
     return {name: " then ".join(v) for name, v in seen.items()}
 
 def _warn_all(folder, runs):
@@ -140,7 +152,8 @@ def _warn_all(folder, runs):
     path = lambda r: r["about"]["run"]
     _warn_mixed(folder, "fingerprints of the data", {path(r): r["about"]["fingerprint"][:12] for r in runs})
     versions = {path(r): _versions(r["env"]) for r in runs}
-    for name in _varying(versions.values()): _warn_mixed(folder, "git commits" if name == "commit" else f"versions of {name}", {p: v[name] for p, v in versions.items() if name in v})
+    for name in _varying(versions.values()):
+        _warn_mixed(folder, "git commits" if name == "commit" else f"versions of {name}", {p: v[name] for p, v in versions.items() if name in v})
     for setting in dict.fromkeys(r["setting"] for r in runs):
         _warn_mixed(folder, "budgets" + (f" ({setting})" if setting else ""), {path(r): f"{r['rows'][-1]['labels']:,} labels" for r in runs if r["setting"] == setting and "strategy" in r["params"]})
 
@@ -152,24 +165,33 @@ def _read_runs(folder, unfinished, data):
         if not rounds:
             left.append(str(run))
             continue
-        try: found = _read_run(run, data, opened)
-        except RecordError as e: wrong[str(run)] = str(e)
+        try:
+            found = _read_run(run, data, opened)
+        except RecordError as e:
+            wrong[str(run)] = str(e)
         else:
-            if found["finished"] or unfinished: runs.append(found)
-            else: left.append(str(run))
+            if found["finished"] or unfinished:
+                runs.append(found)
+            else:
+                left.append(str(run))
     return runs, left, wrong
 
 def _refuse_nothing(folder, runs, left, wrong):
     "Raise `ValueError` where no run can be used."
-    if runs: return
-    if wrong: raise ValueError("; ".join(wrong.values()))
-    if not any(_run_folders(folder).values()): raise ValueError(f"{folder}: no run with a finished round below this folder")
+    if runs:
+        return
+    if wrong:
+        raise ValueError("; ".join(wrong.values()))
+    if not any(_run_folders(folder).values()):
+        raise ValueError(f"{folder}: no run with a finished round below this folder")
     raise ValueError(f"{folder}: no finished run, {_few(left)} not at the end; finish them with resume, or take them in with unfinished=True, on the command line --unfinished")
 
 def _warn_left(folder, runs, left, wrong, unfinished):
     "Warn of runs left out, and of those that could not be compared with their data."
-    for reason in wrong.values(): warnings.warn(f"a run is left out: {reason}", stacklevel=3)
-    if left: warnings.warn(f"unfinished runs in {folder} are left out: {_few(left, 20)}" + ("" if unfinished else "; finish them with resume, or take them in with unfinished=True, on the command line --unfinished"), stacklevel=3)
+    for reason in wrong.values():
+        warnings.warn(f"a run is left out: {reason}", stacklevel=3)
+    if left:
+        warnings.warn(f"unfinished runs in {folder} are left out: {_few(left, 20)}" + ("" if unfinished else "; finish them with resume, or take them in with unfinished=True, on the command line --unfinished"), stacklevel=3)
     if files := {r["env"]["data"]["file"]: r["about"]["run"] for r in runs if not r["compared"]}:
         warnings.warn(f"queried samples and labels could not be compared with the data, since {_few(files)} is missing or holds other data; name the runs' data file with data=, on the command line --data", stacklevel=3)
 
@@ -178,7 +200,8 @@ def _check_single(folder, runs):
     first = {}
     for r in runs:
         key, run = (r["about"]["strategy"], r["about"]["seed"], r["setting"]), r["about"]["run"]
-        if key in first: raise ValueError(f"{folder}: more than one run of a strategy and seed: {first[key]}, {run}; move all but one elsewhere")
+        if key in first:
+            raise ValueError(f"{folder}: more than one run of a strategy and seed: {first[key]}, {run}; move all but one elsewhere")
         first[key] = run
 
 # %% ../../nbs/analysis/10_results.ipynb #d5c13d9e
@@ -193,10 +216,12 @@ def collect(
         from droughtal.loop.experiment import find_data  # imports torch
         data = find_data(str(data))
     runs, left, wrong = _read_runs(folder, unfinished, data)
-    if wrong and strict: raise RecordError(" | ".join(wrong.values()))
+    if wrong and strict:
+        raise RecordError(" | ".join(wrong.values()))
     _refuse_nothing(folder, runs, left, wrong)
     _warn_left(folder, runs, left, wrong, unfinished)
-    for r, text in zip(runs, _settings(runs)): r["setting"] = text
+    for r, text in zip(runs, _settings(runs)):
+        r["setting"] = text
     _check_single(folder, runs)
     _warn_all(folder, runs)
     params = [{k: v for k, v in r["params"].items() if k not in MACHINE_PARAMETERS | {"strategy", "seed"}} for r in runs]
@@ -213,7 +238,8 @@ def options_as_strategies(
     table: pd.DataFrame,  # from `collect`
 ) -> pd.DataFrame:  # the same, with a strategy for each strategy and its options
     "Move a strategy's options from the setting into the strategy's name."
-    if "strategy_options" not in table: return table
+    if "strategy_options" not in table:
+        return table
     options = table.strategy_options.fillna("").map(lambda o: _canonical("strategy_options", o))
     several = options.groupby(table.strategy).transform("nunique") > 1
     names = table.strategy + [f" ({o or 'default'})" for o in options]
@@ -229,18 +255,24 @@ def _conditions(where):
     found, at = {}, 0
     while at < len(where):
         m = _CONDITION.match(where, at)
-        if not m: raise ParameterError(f"where: write NAME=VALUE, separated by commas, got {where!r}")
-        if m[1] in found: raise ParameterError(f"where: {m[1]} is named twice in {where!r}; name it once")
+        if not m:
+            raise ParameterError(f"where: write NAME=VALUE, separated by commas, got {where!r}")
+        if m[1] in found:
+            raise ParameterError(f"where: {m[1]} is named twice in {where!r}; name it once")
         found[m[1]], at = m[2].strip("'\""), m.end()
     return found
 
 def _same(name, value, wanted):
     "Whether a parameter has the value that a text names."
-    if name == "fingerprint": return bool(wanted) and str(value).startswith(wanted)
-    if isinstance(value, (bool, np.bool_)): return wanted.lower() == str(value).lower()
+    if name == "fingerprint":
+        return bool(wanted) and str(value).startswith(wanted)
+    if isinstance(value, (bool, np.bool_)):
+        return wanted.lower() == str(value).lower()
     if isinstance(value, (int, float)):
-        try: return float(wanted) == value
-        except ValueError: return False
+        try:
+            return float(wanted) == value
+        except ValueError:
+            return False
     return str(_canonical(name, value)) == _canonical(name, wanted)
 
 # %% ../../nbs/analysis/10_results.ipynb #1b1eb4cb
@@ -259,7 +291,8 @@ def choose_runs(
             raise ParameterError(f"where: {name!r} is no parameter of these runs; those that vary are {', '.join(varying_parameters(table)) or 'none'}")
         values = table[name] if name in table else pd.Series(shared[name], table.index)
         kept = values.map(lambda v: _same(name, v, wanted)).astype(bool)
-        if not kept.any(): raise ParameterError(f"where: no run with {name}={wanted}; there are {', '.join(_texts(values))}")
+        if not kept.any():
+            raise ParameterError(f"where: no run with {name}={wanted}; there are {', '.join(_texts(values))}")
         table = table[kept]
     return table
 
@@ -269,7 +302,8 @@ def varying_parameters(
     "Parameters in which the settings of a table differ."
     found = {}
     for setting in table.setting.unique():
-        for m in _CONDITION.finditer(setting): found.setdefault(m[1], {})[m[2]] = None
+        for m in _CONDITION.finditer(setting):
+            found.setdefault(m[1], {})[m[2]] = None
     return {name: list(values) for name, values in found.items()}
 
 def where_text(
@@ -305,7 +339,8 @@ def _lacking(table, rows):
 def _check_twice(rows):
     "Raise `ValueError` for two values of one strategy, seed and number of labels."
     twice = rows[rows.duplicated(_RUN + ["labels"])]
-    if twice.empty: return
+    if twice.empty:
+        return
     r = twice.iloc[0]
     runs = list(rows[(rows[_RUN + ["labels"]] == r[_RUN + ["labels"]]).all(axis=1)]["run"].unique()) if "run" in rows else []
     of = f" (runs {_few(runs)})" if len(runs) > 1 else f" (run {runs[0]}, twice)" if runs else ""
@@ -316,9 +351,11 @@ def _finite_rows(table, metric):
     "Rows of a metric, each with a finite value, one for each round; raises `ValueError` otherwise."
     table = table if "setting" in table else table.assign(setting="")
     rows = table[table.metric == metric]
-    if rows.empty: raise ValueError(f"metric: {metric!r} is not one of {', '.join(sorted(table.metric.unique()))}")
+    if rows.empty:
+        raise ValueError(f"metric: {metric!r} is not one of {', '.join(sorted(table.metric.unique()))}")
     bad, what = rows[~np.isfinite(rows.value)], "not finite"
-    if bad.empty and len(rows) < len(table): bad, what = _lacking(table, rows), "missing"
+    if bad.empty and len(rows) < len(table):
+        bad, what = _lacking(table, rows), "missing"
     if len(bad):
         value = f" ({bad.value.iloc[0]})" if what == "not finite" else ""
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -355,7 +392,8 @@ def shared_curves(
 ) -> pd.DataFrame:  # the columns at which every run has a value
     "Restrict curves to the label counts that all runs share; raises `ValueError` if there is none."
     shared = curves.dropna(axis=1)
-    if shared.shape[1]: return shared
+    if shared.shape[1]:
+        return shared
     short = curves.notna().sum(axis=1).groupby("strategy").min().idxmin()
     raise ValueError(f"table: no number of labels at which all runs have a value; leave some out, such as table[table.strategy != {short!r}], or move those runs elsewhere")
 
@@ -364,7 +402,8 @@ def budget_note(
 ) -> str:  # which label counts are compared; empty if all runs have the same
     "Say which label counts a comparison uses; raises `ValueError` if the runs share none."
     shared = shared_curves(curves).columns
-    if len(shared) == curves.shape[1]: return ""
+    if len(shared) == curves.shape[1]:
+        return ""
     ends = curves.apply(pd.Series.last_valid_index, axis=1)
     counts = f"{shared[0]:,}" + (f" to {shared[-1]:,}" if len(shared) > 1 else "")
     ending = f" (runs end at {ends.min():,} to {ends.max():,})" if ends.min() < ends.max() else ""
@@ -387,7 +426,8 @@ def t_interval(
     "Mean with Student's t interval."
     values = np.asarray(values, float)
     n, mean = len(values), values.mean()
-    if n < 2: return mean, np.nan, np.nan
+    if n < 2:
+        return mean, np.nan, np.nan
     half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
@@ -427,7 +467,8 @@ def t_test(
 ) -> float:  # two-sided p-value of the paired t-test; NaN where there is nothing to judge by
     "Test whether the mean of paired differences is zero."
     d = np.round(np.asarray(d, float), 12)  # equal differences are equal, whatever their last bits
-    if len(d) < 2 or np.ptp(d) == 0: return np.nan
+    if len(d) < 2 or np.ptp(d) == 0:
+        return np.nan
     return float(2 * stats.t.sf(abs(d.mean()) / d.std(ddof=1) * np.sqrt(len(d)), len(d) - 1))
 
 # %% ../../nbs/analysis/10_results.ipynb #0a193df7
@@ -450,7 +491,8 @@ def compare_with(
     "Results with paired differences to a baseline at shared label counts; raises `ValueError` if it was not run, or for several settings."
     curves = curves_by_run(one_setting(table), metric)
     runs, last = _by_run(curves)
-    if baseline not in set(runs.strategy): raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(sorted(set(runs.strategy)))}")
+    if baseline not in set(runs.strategy):
+        raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(sorted(set(runs.strategy)))}")
     area = runs.pivot(index="seed", columns="strategy", values="aubc")
     rows = []
     for s, g in runs.groupby("strategy"):
@@ -466,7 +508,8 @@ def compare_with(
 # %% ../../nbs/analysis/10_results.ipynb #78482050
 def _verdict(r, baseline, pairs, budget):
     "What one comparison says."
-    if pairs < 2: return f"one seed says nothing about {baseline}" if pairs else f"no seed in common with {baseline}"
+    if pairs < 2:
+        return f"one seed says nothing about {baseline}" if pairs else f"no seed in common with {baseline}"
     if r.gain_high - r.gain_low < 1e-12:  # no spread to judge by
         return f"identical to {baseline} on every seed ({pairs} seeds)" if abs(r.gain) < 1e-12 else f"differs from {baseline} by the same {r.gain:+.3f} on every seed, which leaves a test nothing to judge by ({pairs} seeds)"
     word = ("better than" if r.gain > 0 else "worse than") if r.p_holm < .05 else "not distinguishable from"

@@ -24,7 +24,8 @@ SCORES = dict(final="after the last round", aubc="mean over the budget", log_aub
 
 def _score(curves, score):
     "One number for each row of curves."
-    if score not in ("aubc", "log_aubc"): return curves.iloc[:, -1] if score == "final" else curves[score]
+    if score not in ("aubc", "log_aubc"):
+        return curves.iloc[:, -1] if score == "final" else curves[score]
     x = curves.columns.to_numpy(float)
     x = np.log(x) if score == "log_aubc" else x
     return pd.Series([aubc(x, y) for y in curves.to_numpy()], curves.index)
@@ -61,7 +62,8 @@ ENOUGH_FOR_BOOTSTRAP = 40  # seeds from which the bootstrap covers about as ofte
 
 def _generator(rng):
     "A source of randomness for several intervals; None stays None."
-    if rng is None: return None
+    if rng is None:
+        return None
     from droughtal.data.checks import as_generator
     return as_generator(rng)
 
@@ -73,9 +75,11 @@ def interval(
     resamples: int = 4999,  # for "bca"
 ) -> tuple:  # mean, lower and upper end; NaN ends for fewer than two values
     "Mean with an interval; raises `ValueError` for an unknown method, and warns where the bootstrap is known to be too narrow."
-    if method not in ("t", "bca"): raise ValueError(f"method: {method!r} is not t or bca")
+    if method not in ("t", "bca"):
+        raise ValueError(f"method: {method!r} is not t or bca")
     values = np.asarray(values, float)
-    if method == "t" or len(values) < 2 or np.ptp(values) == 0: return t_interval(values, level)
+    if method == "t" or len(values) < 2 or np.ptp(values) == 0:
+        return t_interval(values, level)
     if len(values) < ENOUGH_FOR_BOOTSTRAP:
         warnings.warn(f"method: bca intervals from {len(values)} values are too narrow; take t, or at least {ENOUGH_FOR_BOOTSTRAP} seeds", stacklevel=2)
     rng = _generator(0 if rng is None else rng)
@@ -118,7 +122,8 @@ def labels_to_reach(
     "Labels that a run needs for a target."
     x, gap = np.asarray(labels, float), np.round(_sign(metric) * (np.asarray(values, float) - target), 12)
     there = np.flatnonzero(gap >= 0)
-    if not len(there): return np.inf
+    if not len(there):
+        return np.inf
     i = there[0]
     return float(x[0]) if i == 0 else float(x[i] - (x[i] - x[i - 1]) * gap[i] / (gap[i] - gap[i - 1]))
 
@@ -134,7 +139,8 @@ def km_median(
 ) -> tuple:  # median, lower and upper end; inf for "more than was observed"
     "Median of right-censored values by Kaplan and Meier, with its interval."
     values, censored = np.asarray(values, float), np.asarray(censored, bool)
-    if censored.all(): return np.inf, float(values.min()) if len(values) else np.nan, np.inf
+    if censored.all():
+        return np.inf, float(values.min()) if len(values) else np.nan, np.inf
     alive = stats.ecdf(stats.CensoredData.right_censored(values, censored)).sf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # at the ends of the curve the interval is not defined
@@ -175,8 +181,10 @@ def _ranges(base, own, end):
     return np.where(np.isinf(own), -np.inf, exact), np.where(np.isinf(base), np.inf, exact)
 
 def _target(target, own, base, metric):
-    if target in ("strategy", "baseline"): return (own if target == "strategy" else base).iloc[:, -1].mean()
-    if target != "both": return float(target)
+    if target in ("strategy", "baseline"):
+        return (own if target == "strategy" else base).iloc[:, -1].mean()
+    if target != "both":
+        return float(target)
     return _sign(metric) * min(np.quantile((_sign(metric) * c).max(axis=1), .1, method="lower") for c in (own, base))
 
 def label_savings(
@@ -188,13 +196,16 @@ def label_savings(
     level: float = .95,  # coverage, at least
 ) -> pd.DataFrame:  # a row a strategy: target, seeds, misses, baseline_misses, at_start, median (two bounds), interval, mean where nothing is censored
     "Labels that a strategy saves against a baseline; raises `ValueError` for several settings, an unknown baseline, target or budget."
-    if isinstance(target, str) and target not in ("both", "baseline", "strategy"): raise ValueError(f"target: {target!r} is not both, baseline, strategy or a number")
+    if isinstance(target, str) and target not in ("both", "baseline", "strategy"):
+        raise ValueError(f"target: {target!r} is not both, baseline, strategy or a number")
     whole = curves_by_run(one_setting(table), metric)
     curves = shared_curves(whole).droplevel("setting")
     strategies = list(curves.index.unique("strategy"))
-    if baseline not in strategies: raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(strategies)}")
+    if baseline not in strategies:
+        raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(strategies)}")
     end = curves.columns[-1] if budget is None else budget
-    if end not in curves: raise ValueError(f"budget: {budget!r} is no number of labels that all runs share; there are {', '.join(map(str, curves))}")
+    if end not in curves:
+        raise ValueError(f"budget: {budget!r} is no number of labels that all runs share; there are {', '.join(map(str, curves))}")
     curves = curves.loc[:, :end]
     found = [_saving(s, curves.loc[s], curves.loc[baseline], end, metric, target, level) for s in strategies if s != baseline]
     return _noted(pd.DataFrame(found).set_index("strategy"), budget_note(whole))
@@ -213,9 +224,12 @@ def _saving(name, own, base, end, metric, target, level):
 
 # %% ../../nbs/analysis/20_statistics.ipynb #e0e05e99
 def _labels_text(low, high, end):
-    if np.isinf(low) and np.isinf(high): return "unknown"
-    if np.isinf(high): return f"more than {low:,.0f}"
-    if np.isinf(low): return f"less than {high:,.0f}"
+    if np.isinf(low) and np.isinf(high):
+        return "unknown"
+    if np.isinf(high):
+        return f"more than {low:,.0f}"
+    if np.isinf(low):
+        return f"less than {high:,.0f}"
     return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
 
 def tell_savings(
@@ -252,7 +266,8 @@ def paired_tests(
     shared = shared_curves(whole)
     for score in shared if scores is None else scores:
         b = _blocks(shared, score) * _sign(metric)
-        if baseline not in b: raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(b)}")
+        if baseline not in b:
+            raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(b)}")
         for s in b.columns.drop(baseline):
             d = (b[s] - b[baseline]).dropna()
             rows.append((s, score, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), t_test(d), _wilcoxon(d)))
@@ -337,7 +352,8 @@ def average_ranks(
     "Rank strategies over complete blocks; raises `ValueError` for fewer than three strategies or two blocks."
     whole = (_unique(blocks) * _sign(metric)).round(12).dropna()
     n, k = whole.shape
-    if k < 3 or n < 2: raise ValueError(f"blocks: ranks need three strategies and two blocks in which all were run, got {k} and {n}; see paired_tests")
+    if k < 3 or n < 2:
+        raise ValueError(f"blocks: ranks need three strategies and two blocks in which all were run, got {k} and {n}; see paired_tests")
     ranks = _noted(whole.rank(axis=1, ascending=False).mean().sort_values(), blocks.attrs.get("budget", ""))
     chi2, p = stats.friedmanchisquare(*whole.to_numpy().T) if whole.nunique(axis=1).max() > 1 else (0., 1.)
     left = n * (k - 1) - chi2
@@ -352,7 +368,8 @@ def noise_floor(
     "Standard deviation between trainings on the same labels; raises `ValueError` without repeats."
     groups = repeats.groupby("group").value
     freedom = int((groups.count() - 1).sum())
-    if freedom < 1: raise ValueError("repeats: no group has two values; train several times on the same labels")
+    if freedom < 1:
+        raise ValueError("repeats: no group has two values; train several times on the same labels")
     ss = float(((repeats.value - groups.transform("mean")) ** 2).sum())
     low, high = (np.sqrt(ss / stats.chi2.ppf(q, freedom)) for q in ((1 + level) / 2, (1 - level) / 2))
     return pd.Series(dict(sd=np.sqrt(ss / freedom), low=low, high=high, freedom=freedom, groups=len(groups)))
@@ -378,8 +395,10 @@ def tost(
 ) -> dict:  # mean, low and high (the 1 - 2 alpha interval), p
     "Test that two strategies are equivalent; raises `ValueError` for a margin that is not positive or fewer than two differences."
     d = np.asarray(differences, float)
-    if not margin > 0: raise ValueError(f"margin: a positive number, got {margin}")
-    if len(d) < 2: raise ValueError(f"differences: at least two seeds, got {len(d)}")
+    if not margin > 0:
+        raise ValueError(f"margin: a positive number, got {margin}")
+    if len(d) < 2:
+        raise ValueError(f"differences: at least two seeds, got {len(d)}")
     mean, low, high = t_interval(d, 1 - 2 * alpha)
     se = d.std(ddof=1) / np.sqrt(len(d))
     p = max(stats.t.sf((mean + margin) / se, len(d) - 1), stats.t.sf((margin - mean) / se, len(d) - 1)) if se > 0 else np.nan
@@ -403,12 +422,17 @@ def seeds_needed(
     alpha: float = .05,  # two-sided level
 ) -> int:  # smallest number of seeds, 2 or more
     "Seeds needed to find a gap; raises `ValueError` for a gap of 0."
-    if gap == 0: raise ValueError("gap: 0 cannot be found with any number of seeds")
-    if sd == 0: return 2
+    if gap == 0:
+        raise ValueError("gap: 0 cannot be found with any number of seeds")
+    if sd == 0:
+        return 2
     n = max(2, int(np.ceil(((stats.norm.isf(alpha / 2) + stats.norm.ppf(target)) * sd / gap) ** 2)))  # enough, were the sd known
-    if n > 10**6: return n  # t and normal distribution are the same by then
-    while power(gap, sd, n, alpha) < target: n += 1
-    while n > 2 and power(gap, sd, n - 1, alpha) >= target: n -= 1
+    if n > 10**6:
+        return n  # t and normal distribution are the same by then
+    while power(gap, sd, n, alpha) < target:
+        n += 1
+    while n > 2 and power(gap, sd, n - 1, alpha) >= target:
+        n -= 1
     return n
 
 def detectable_gap(
@@ -419,7 +443,8 @@ def detectable_gap(
 ) -> float:  # gap, in the metric's unit
     "Smallest true gap that a number of seeds finds with the power wanted."
     high = 1.
-    while power(high, 1, seeds, alpha) < target: high *= 2
+    while power(high, 1, seeds, alpha) < target:
+        high *= 2
     return float(sd * optimize.brentq(lambda g: power(g, 1, seeds, alpha) - target, 0, high))
 
 # %% ../../nbs/analysis/20_statistics.ipynb #18a4bbd8
@@ -445,7 +470,8 @@ def pairwise(
     signed, rows = _unique(blocks) * _sign(metric), []
     for a, b in combinations(signed.mean().sort_values(ascending=False, kind="stable").index, 2):
         d = (signed[a] - signed[b]).dropna().to_numpy()
-        if len(d) and d.mean() < 0: a, b, d = b, a, -d
+        if len(d) and d.mean() < 0:
+            a, b, d = b, a, -d
         rows.append((a, b, len(d), *(t_interval(d, level) if len(d) else (np.nan,) * 3), d.std(ddof=1) if len(d) > 1 else np.nan, t_test(d)))
     found = pd.DataFrame(rows, columns=["better", "other", "seeds", "gap", "low", "high", "sd", "p"])
     return found.assign(p_holm=holm(found.p))
@@ -469,10 +495,13 @@ def _names(names): return names[0] if len(names) == 1 else f"{', '.join(names[:-
 
 def _refusal(table, blocks):
     "Why strategies cannot be compared at all, or nothing."
-    if "fingerprint" in table and table.fingerprint.nunique() > 1: return f"runs on {table.fingerprint.nunique()} different sets of data are not comparable; choose one fingerprint"
-    if blocks.shape[1] < 2: return f"there is only one strategy, {blocks.columns[0]}"
+    if "fingerprint" in table and table.fingerprint.nunique() > 1:
+        return f"runs on {table.fingerprint.nunique()} different sets of data are not comparable; choose one fingerprint"
+    if blocks.shape[1] < 2:
+        return f"there is only one strategy, {blocks.columns[0]}"
     most = max(int(blocks[list(p)].notna().all(axis=1).sum()) for p in combinations(blocks, 2))
-    if most < 2: return f"no two strategies share {('a seed', 'more than one seed')[most]}; a difference between single runs says nothing"
+    if most < 2:
+        return f"no two strategies share {('a seed', 'more than one seed')[most]}; a difference between single runs says nothing"
 
 def _identical(pairs):
     "Pairs of strategies with equal values on each of at least two seeds."
@@ -483,7 +512,8 @@ def _tell_group(group, pairs, alpha, target, margin, blocks):
     "Sentences on strategies that cannot be told apart."
     inside = pairs[pairs.better.isin(group) & pairs.other.isin(group)]
     judged, same = inside[inside.p.notna()], _identical(inside)
-    if len(same) == len(inside): return f"{_names(group)} are identical on every seed ({_count(inside.seeds.min(), 'seed')})"
+    if len(same) == len(inside):
+        return f"{_names(group)} are identical on every seed ({_count(inside.seeds.min(), 'seed')})"
     if judged.empty:
         return f"{_names(group)} cannot be compared: {'their differences are the same in every seed' if (inside.seeds > 1).any() else 'too few seeds in common'}"
     r = judged.loc[judged.gap.idxmax()]
@@ -491,7 +521,8 @@ def _tell_group(group, pairs, alpha, target, margin, blocks):
     more = f"; a true gap of this size would need {_count(seeds_needed(r.gap, r.sd, target, alpha / len(pairs)), 'seed')} to be shown{among} with {target:.0%} power" if round(r.gap, 12) > 0 else ""
     said = f"{_names(group)} cannot be told apart: the widest gap is {r.better} over {r.other} ({_gap(r)}){more}"
     said += "".join(f"; {a} and {b} are identical on every seed" for a, b in same)
-    if margin is None: return said
+    if margin is None:
+        return said
     tests = [tost((blocks[a] - blocks[b]).dropna(), margin, alpha) for a, b in zip(inside.better, inside.other) if (blocks[a] - blocks[b]).count() > 1]
     p = max(0. if np.isnan(t["p"]) and abs(t["mean"]) < margin else np.nan_to_num(t["p"], nan=1.) for t in tests)  # without spread the gap decides
     equivalent = len(tests) == len(inside) and p < alpha
@@ -512,7 +543,8 @@ def rank_strategies(
     note = f" {blocks.attrs['budget']}" if blocks.attrs["budget"] else ""
     head = f"{metric} {SCORES.get(score, f'at {score} labels')}{note}, {_count(len(blocks), 'seed')}{kind}"
     names = list((blocks.mean() * _sign(metric)).sort_values(ascending=False, kind="stable").index)
-    if reason := _refusal(table, blocks): return Ranking([names], pd.DataFrame(), [f"{head}: not ranked, {reason}"])
+    if reason := _refusal(table, blocks):
+        return Ranking([names], pd.DataFrame(), [f"{head}: not ranked, {reason}"])
     pairs = pairwise(blocks, metric)
     clear = pairs[pairs.p_holm < alpha]
     groups = inseparable(names, list(zip(clear.better, clear.other)))

@@ -57,12 +57,17 @@ class SessionConfig(ExperimentConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.validation: raise ParameterError("validation: the stored labels of these rows would be used, and a session knows none; set it to 0")
-        if self.stratified: raise ParameterError("stratified: a draw in the proportions of the classes would look at stored labels; set it to False")
-        if self.wandb != "off": raise ParameterError("wandb: undo takes rounds back, which wandb cannot; set it to off")
-        if self.retrain: raise ParameterError("retrain: a session has no last round to repeat; set it to 0")
+        if self.validation:
+            raise ParameterError("validation: the stored labels of these rows would be used, and a session knows none; set it to 0")
+        if self.stratified:
+            raise ParameterError("stratified: a draw in the proportions of the classes would look at stored labels; set it to False")
+        if self.wandb != "off":
+            raise ParameterError("wandb: undo takes rounds back, which wandb cannot; set it to off")
+        if self.retrain:
+            raise ParameterError("retrain: a session has no last round to repeat; set it to 0")
         for which in ("strategy", "init"):
-            if "ground-truth labels" in get_strategy(getattr(self, which), self.dropout).needs: raise ParameterError(f"{which}: {getattr(self, which)} is an upper reference, which looks at stored labels; choose another")
+            if "ground-truth labels" in get_strategy(getattr(self, which), self.dropout).needs:
+                raise ParameterError(f"{which}: {getattr(self, which)} is an upper reference, which looks at stored labels; choose another")
 
 # %% ../../nbs/apps/10_annotate.ipynb #87f5fce2
 class BlindChips(Chips):
@@ -90,11 +95,13 @@ def replay(
     "Find out what a list of actions amounts to."
     answers, proposed = [], {}
     for a in actions:
-        if a["do"] == "propose": proposed.setdefault(a["round"], {}).update({i: math.nan if s is None else s for i, s in zip(a["ids"], a["scores"])})
+        if a["do"] == "propose":
+            proposed.setdefault(a["round"], {}).update({i: math.nan if s is None else s for i, s in zip(a["ids"], a["scores"])})
         elif a["do"] == "undo":
             last = answers.pop()["round"]
             proposed = {r: rows for r, rows in proposed.items() if r <= last}
-        else: answers.append(a)
+        else:
+            answers.append(a)
     return answers, proposed
 
 # %% ../../nbs/apps/10_annotate.ipynb #9c19d3f0
@@ -106,11 +113,15 @@ class Session(Experiment):
         config: SessionConfig,  # the session's parameters
     ):
         folder = str(free_folder(config).resolve())
-        if folder in _sessions: _sessions.pop(folder).close()
+        if folder in _sessions:
+            _sessions.pop(folder).close()
         self.closed = False
         super().__init__(config)
-        try: self._begin()
-        except BaseException: self.close(failed=True); raise
+        try:
+            self._begin()
+        except BaseException:
+            self.close(failed=True)
+            raise
         _sessions[folder] = self
 
     def _begin(self):
@@ -119,10 +130,13 @@ class Session(Experiment):
         self.classifier.set_params(chips=self.chips, progress=False)
         self.given = np.full(len(self.chips), -1)
         self.actions = self._found()
-        self._replay(); self._roll_back(); self._reload()
+        self._replay()
+        self._roll_back()
+        self._reload()
 
     def close(self, failed=False):
-        if not self.closed: super().close(failed)
+        if not self.closed:
+            super().close(failed)
         self.closed = True
 
     def __enter__(self): return self
@@ -132,27 +146,37 @@ class Session(Experiment):
 @patch
 def _found(self: Session):
     "The actions of the session in the folder, if it is this one."
-    try: found = read_json(self.file)
-    except ValueError as e: raise ParameterError(f"out: {e}; restore it, or start in another folder") from None
+    try:
+        found = read_json(self.file)
+    except ValueError as e:
+        raise ParameterError(f"out: {e}; restore it, or start in another folder") from None
     if found is None:
-        if self.folder.records(): raise ParameterError(f"out: {self.folder.path} holds a run that nobody labelled by hand; choose another folder")
+        if self.folder.records():
+            raise ParameterError(f"out: {self.folder.path} holds a run that nobody labelled by hand; choose another folder")
         return []
-    try: self._check_same(found)
-    except ParameterError: write_whole(self.folder.path/"params.yaml", yaml.safe_dump(found["params"], sort_keys=False)); raise
+    try:
+        self._check_same(found)
+    except ParameterError:
+        write_whole(self.folder.path/"params.yaml", yaml.safe_dump(found["params"], sort_keys=False))
+        raise
     return found["actions"]
 
 @patch
 def _check_same(self: Session, found):
     where = f"the session in {self.folder.path}"
-    if not self.config.resume: raise ParameterError(f"out: {where} has begun already; set resume to go on with it, or choose another folder")
-    if found["data"] != self.chips.fingerprint: raise ParameterError(f"data: {self.chips.path} is not what {where} began with; its fingerprint differs")
+    if not self.config.resume:
+        raise ParameterError(f"out: {where} has begun already; set resume to go on with it, or choose another folder")
+    if found["data"] != self.chips.fingerprint:
+        raise ParameterError(f"data: {self.chips.path} is not what {where} began with; its fingerprint differs")
     params, old = asdict(self.config), found["params"]
-    for k in changed_parameters(params, old, CHANGEABLE_ON_RESUME): raise ParameterError(f"{k}: {where} has {old[k]!r}, cannot go on with {params[k]!r}")
+    for k in changed_parameters(params, old, CHANGEABLE_ON_RESUME):
+        raise ParameterError(f"{k}: {where} has {old[k]!r}, cannot go on with {params[k]!r}")
 
 @patch
 def _save(self: Session, do, **more):
     "Put one action on disk; only then does it count."
-    if self.closed: raise ValueError("this session is closed; open it again")
+    if self.closed:
+        raise ValueError("this session is closed; open it again")
     actions = self.actions + [dict(do=do, **more)]
     write_json(self.file, dict(params=asdict(self.config), data=self.chips.fingerprint, actions=actions))
     self.actions = actions
@@ -163,7 +187,8 @@ def _replay(self: Session):
     self.answers, self.proposed = replay(self.actions)
     self.given[:] = -1
     for a in self.answers:
-        if a["do"] == "label": self.given[a["id"]] = a["label"]
+        if a["do"] == "label":
+            self.given[a["id"]] = a["label"]
 
 # %% ../../nbs/apps/10_annotate.ipynb #cdddde89
 @patch
@@ -182,15 +207,18 @@ def _roll_back(self: Session):
     "Remove the rounds whose answers do not stand."
     records = self.folder.records()
     standing = next((n for n, r in enumerate(records) if (r["queried"], r["answers"]) != self.labelled(n)), len(records))
-    if standing == len(records): return
+    if standing == len(records):
+        return
     before = self._model_file("checkpoint", standing - 1)
-    if standing and not before.exists(): write_whole(before, partial(shutil.copyfile, self._model_file("undo", standing - 1)))
+    if standing and not before.exists():
+        write_whole(before, partial(shutil.copyfile, self._model_file("undo", standing - 1)))
     for n in reversed(range(standing, len(records))):
         (self.folder.path/"rounds"/f"{n:03d}.json").unlink()
         self._model_file("checkpoint", n).unlink(missing_ok=True)
     self.folder.records()
     self.folder.write_tables()
-    if not standing: (self.folder.path/"stopping.json").unlink(missing_ok=True)
+    if not standing:
+        (self.folder.path/"stopping.json").unlink(missing_ok=True)
 
 @patch
 def _reload(self: Session):
@@ -198,7 +226,8 @@ def _reload(self: Session):
     self.pool, self.round, self.records = np.union1d(self.parts["initial"], self.parts["pool"]), 0, []
     self.classifier, self.oracle = clone(self.classifier), Oracle(self.given)
     self.learner = ActiveLearner(self.classifier, query_strategy=self.learner.query_strategy)
-    if records := self.folder.records(): self.restore(records)
+    if records := self.folder.records():
+        self.restore(records)
     self._ready = True
 
 # %% ../../nbs/apps/10_annotate.ipynb #49ff0573
@@ -224,17 +253,22 @@ def due(self: Session) -> bool:  # whether it is time to train
 def _choose(self: Session, n):
     free, times, seed = self._free(), len(self.proposed.get(self.round, {})), self.config.seed
     set_threads(self.config.threads)
-    if not self.round and not times: return Experiment._first_rows(self, _Phases(self, 0))
+    if not self.round and not times:
+        return Experiment._first_rows(self, _Phases(self, 0))
     n = min(n, len(free))
-    if not self.round: return np.random.default_rng([seed, 6, times]).permutation(draw_ids(free, None, n, np.random.default_rng([seed, 7, times]), stratified=False)), np.full(n, np.nan)
+    if not self.round:
+        return np.random.default_rng([seed, 6, times]).permutation(draw_ids(free, None, n, np.random.default_rng([seed, 7, times]), stratified=False)), np.full(n, np.nan)
     everything, self.pool = self.pool, free
-    try: return self._ask(self.learner, n, 1, self.round, *([times] if times else []))
-    finally: self.pool = everything
+    try:
+        return self._ask(self.learner, n, 1, self.round, *([times] if times else []))
+    finally:
+        self.pool = everything
 
 @patch
 def propose(self: Session) -> list:  # row ids; empty when it is time to train, or when all is done
     "Rows to be labelled next, asking the strategy where none are waiting."
-    if not self._ready: self._reload()
+    if not self._ready:
+        self._reload()
     if not self.pending() and not self.due and not self.finished() and len(self._free()):
         ids, scores = self._choose(self._wanted() - len(self.labelled(self.round)[0]))
         self._save("propose", round=self.round, ids=np.asarray(ids).tolist(), scores=np.asarray(scores, float).tolist())
@@ -246,8 +280,10 @@ def _now(): return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 @patch
 def _check_pending(self: Session, id):
-    if self.due: raise ValueError("this round has its labels; retrain first")
-    if id not in self.pending(): raise ValueError(f"row {id} does not wait for an answer; these do: {self.pending()[:5]}")
+    if self.due:
+        raise ValueError("this round has its labels; retrain first")
+    if id not in self.pending():
+        raise ValueError(f"row {id} does not wait for an answer; these do: {self.pending()[:5]}")
 
 @patch
 def label(self: Session,
@@ -256,7 +292,8 @@ def label(self: Session,
 ) -> None:
     "Label a row; raises `ValueError` if it was not asked for, or the class does not exist."
     self._check_pending(id)
-    if label not in range(self.chips.n_classes): raise ValueError(f"label: {label!r} is not one of 0 to {self.chips.n_classes - 1}")
+    if label not in range(self.chips.n_classes):
+        raise ValueError(f"label: {label!r} is not one of 0 to {self.chips.n_classes - 1}")
     self._save("label", round=self.round, id=int(id), label=int(label), time=_now())
 
 @patch
@@ -270,17 +307,22 @@ def skip(self: Session,
 @patch(as_prop=True)
 def can_undo(self: Session) -> bool:  # whether there is something to take back
     "Whether the last step can be taken back."
-    if not self.answers: return False
+    if not self.answers:
+        return False
     at = self.answers[-1]["round"]
     return at == self.round or at == self.round - 1 and (not at or self._model_file("undo", at - 1).exists())
 
 @patch
 def undo(self: Session) -> dict:  # the action taken back
     "Take back the last label or skip, with the training that followed it; raises `ValueError` if that is not possible."
-    if not self.can_undo: raise ValueError("undo reaches back across one training and no further" if self.answers else "there is nothing to undo")
+    if not self.can_undo:
+        raise ValueError("undo reaches back across one training and no further" if self.answers else "there is nothing to undo")
     last = self.answers[-1]
     self._save("undo", time=_now())
-    if last["round"] < self.round: self._ready = False; self._roll_back(); self._reload()
+    if last["round"] < self.round:
+        self._ready = False
+        self._roll_back()
+        self._reload()
     return last
 
 # %% ../../nbs/apps/10_annotate.ipynb #acc1d577
@@ -291,28 +333,38 @@ def _query(self: Session):
 
 @patch
 def _first_rows(self: Session, phase):
-    if self.config.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
+    if self.config.pretrained == "simclr":
+        self.classifier.set_params(pretrained=self._simclr())
     return phase("init", self._query)
 
 @patch
 def _keep_model(self: Session):
     "Keep the model of the round before, for `undo`."
     last = self.round - 1
-    if last >= 0: write_whole(self._model_file("undo", last), partial(shutil.copyfile, self._model_file("checkpoint", last)))
+    if last >= 0:
+        write_whole(self._model_file("undo", last), partial(shutil.copyfile, self._model_file("checkpoint", last)))
     for old in (self.folder.path/"undo").glob("*.pt"):
-        if int(old.stem) < last: old.unlink()
+        if int(old.stem) < last:
+            old.unlink()
 
 @patch
 def retrain(self: Session) -> dict:  # the round's record
     "Train on all labels given, judge the model, and begin the next round; raises `ValueError` if there is too little to learn from."
-    if self.closed: raise ValueError("this session is closed; open it again")
-    if not self._ready: self._reload()
-    if len(self.labelled(self.round)[0]) < (least := 1 if self.round else 2): raise ValueError(f"label at least {least} more row{'s' * (least > 1)} before training")
+    if self.closed:
+        raise ValueError("this session is closed; open it again")
+    if not self._ready:
+        self._reload()
+    if len(self.labelled(self.round)[0]) < (least := 1 if self.round else 2):
+        raise ValueError(f"label at least {least} more row{'s' * (least > 1)} before training")
     set_threads(self.config.threads)
     self._keep_model()
     self._ready = False
-    try: record = self.step()
-    except BaseException as e: self.failed(e, self.round); self._reload(); raise
+    try:
+        record = self.step()
+    except BaseException as e:
+        self.failed(e, self.round)
+        self._reload()
+        raise
     self._ready = True
     return record
 
@@ -334,11 +386,15 @@ def read_coordinates(
 ) -> pd.DataFrame:  # lon and lat in degrees by filename
     "Read coordinates; raises `ValueError` that names what is missing, twice there, or not on Earth."
     where = "coordinates" if isinstance(table, pd.DataFrame) else f"coordinates: {table}"
-    if not isinstance(table, pd.DataFrame): table = pd.read_parquet(table) if str(table).endswith(".parquet") else pd.read_csv(table)
-    if missing := {"filename", "lon", "lat"} - set(table): raise ValueError(f"{where}: no column {', '.join(sorted(missing))}; there are {', '.join(map(str, table))}")
+    if not isinstance(table, pd.DataFrame):
+        table = pd.read_parquet(table) if str(table).endswith(".parquet") else pd.read_csv(table)
+    if missing := {"filename", "lon", "lat"} - set(table):
+        raise ValueError(f"{where}: no column {', '.join(sorted(missing))}; there are {', '.join(map(str, table))}")
     table = table[["filename", "lon", "lat"]].astype(dict(filename=str, lon=float, lat=float)).set_index("filename")
-    if table.index.has_duplicates: raise ValueError(f"{where}: {table.index[table.index.duplicated()][0]} is there more than once")
-    if len(bad := table[~(table.lon.abs().le(180) & table.lat.abs().le(90))]): raise ValueError(f"{where}: {bad.index[0]} has lon {bad.lon.iloc[0]}, lat {bad.lat.iloc[0]}; degrees are needed")
+    if table.index.has_duplicates:
+        raise ValueError(f"{where}: {table.index[table.index.duplicated()][0]} is there more than once")
+    if len(bad := table[~(table.lon.abs().le(180) & table.lat.abs().le(90))]):
+        raise ValueError(f"{where}: {bad.index[0]} has lon {bad.lon.iloc[0]}, lat {bad.lat.iloc[0]}; degrees are needed")
     return table
 
 @patch
@@ -357,9 +413,11 @@ def table(self: Session,
     rows = [dict(id=a["id"], filename=self.chips.filenames[a["id"]].decode(), label=a["label"], **{"class": names[a["label"]]}, order=n, round=a["round"],
                  strategy=strategy if a["round"] else self.config.init, time=a["time"]) for n, a in enumerate(given, 1)]
     labels = pd.DataFrame(rows, columns="id filename label class order round strategy time".split())
-    if coordinates is None: return labels
+    if coordinates is None:
+        return labels
     placed = labels.join(read_coordinates(coordinates), on="filename")
-    if len(placed) and placed.lon.isna().all(): raise ValueError("coordinates: none of the labelled chips is among the filenames there")
+    if len(placed) and placed.lon.isna().all():
+        raise ValueError("coordinates: none of the labelled chips is among the filenames there")
     return placed
 
 # %% ../../nbs/apps/10_annotate.ipynb #50d61d45
@@ -376,10 +434,13 @@ def export(self: Session,
 ) -> Path:  # the file
     "Write the labels for others; warns of labels without coordinates, raises `ValueError` for another ending, or GeoJSON without any."
     path, table = Path(path), self.table(coordinates)
-    if path.suffix == ".geojson" and coordinates is None: raise ValueError(f"coordinates: {path.name} needs them, and the chips have none; hand in a table with filename, lon and lat")
+    if path.suffix == ".geojson" and coordinates is None:
+        raise ValueError(f"coordinates: {path.name} needs them, and the chips have none; hand in a table with filename, lon and lat")
     writers = {".csv": partial(table.to_csv, index=False), ".parquet": partial(table.to_parquet, index=False), ".geojson": lambda part: part.write_text(_geojson(table))}
-    if path.suffix not in writers: raise ValueError(f"path: {path.name} ends in none of {', '.join(writers)}")
-    if coordinates is not None and (lost := int(table.lon.isna().sum())): warnings.warn(f"coordinates: {lost} of the {len(table)} labelled chips have none; in {path.name} they have no place", stacklevel=2)
+    if path.suffix not in writers:
+        raise ValueError(f"path: {path.name} ends in none of {', '.join(writers)}")
+    if coordinates is not None and (lost := int(table.lon.isna().sum())):
+        warnings.warn(f"coordinates: {lost} of the {len(table)} labelled chips have none; in {path.name} they have no place", stacklevel=2)
     return write_whole(path, writers[path.suffix])
 
 # %% ../../nbs/apps/10_annotate.ipynb #0fbee83a
@@ -495,7 +556,8 @@ def _fresh_buttons(self: Labeller):
     self.answers.children = [*self.buttons, self.skip, self.undo]
     self._sets.append(self.answers.children)
     if len(self._sets) > GENERATIONS:
-        for b in self._sets.pop(0): b.close()
+        for b in self._sets.pop(0):
+            b.close()
 
 # %% ../../nbs/apps/10_annotate.ipynb #15cf488a
 @patch
@@ -503,7 +565,8 @@ def _say(self: Labeller, text, colour="#555"): self.message.value = f'<span clas
 
 @patch
 def _enable(self: Labeller, labels, others=True):
-    for b in [*self.buttons, self.skip]: b.disabled = not labels
+    for b in [*self.buttons, self.skip]:
+        b.disabled = not labels
     self.typed.disabled = self.session.closed
     self.undo.disabled = not (others and self.session.can_undo)
     progress = self.session.progress()
@@ -515,7 +578,8 @@ def _draw(self: Labeller):
     "Show the chip that waits for an answer, or none."
     for kind, picture in self.pictures.items():
         picture.layout.visibility = "hidden" if self.shown is None else "visible"
-        if self.shown is not None: picture.value = _png(chip_picture(self.chips, self.shown, kind, None if self.own.value else self.limits[kind]))
+        if self.shown is not None:
+            picture.value = _png(chip_picture(self.chips, self.shown, kind, None if self.own.value else self.limits[kind]))
     name = "" if self.shown is None else self.chips.filenames[self.shown].decode()
     self.caption.value = f'<span class="droughtal-chip" data-row="{"" if self.shown is None else self.shown}">{"" if self.shown is None else f"<b>row {self.shown}</b> {html.escape(name)}"}</span>'
 
@@ -533,7 +597,8 @@ def _draw_curve(self: Labeller):
     "Draw the learning curve."
     table, n = self.session.curve(), len(self.session.parts["evaluation"])
     self.no_graph.layout.display, self.graph.layout.display = ("none", "") if len(table) else ("", "none")
-    if not len(table): return
+    if not len(table):
+        return
     file, figure = BytesIO(), learning_curve(table, self.session.config.strategy, n, self.chips.simulated)
     figure.axes[0].set(xlim=(0, None), ylim=(0, 1))
     figure.axes[0].xaxis.get_major_locator().set_params(integer=True)
@@ -551,29 +616,41 @@ def _opened(self: Labeller):
 @patch
 def _act(self: Labeller, name, do, *row, key=""):
     "Do what a button or a key says of a row, then train if it is time, and show the next chip."
-    if not self._busy.acquire(blocking=False): return self._refuse(f"key {key}" if key else name, row, "the tool was busy")
+    if not self._busy.acquire(blocking=False):
+        return self._refuse(f"key {key}" if key else name, row, "the tool was busy")
     try:
-        if why := self._objection(name, row, key): return self._refuse(f"key {key}" if key else name, row, why)
-        try: said = self._told(do())
-        except (Exception, KeyboardInterrupt) as e: self._trouble(e); return
-        if time.monotonic() - self._last_refused > 5: self._refused, self.refused.value = [], ""
+        if why := self._objection(name, row, key):
+            return self._refuse(f"key {key}" if key else name, row, why)
+        try:
+            said = self._told(do())
+        except (Exception, KeyboardInterrupt) as e:
+            self._trouble(e)
+            return
+        if time.monotonic() - self._last_refused > 5:
+            self._refused, self.refused.value = [], ""
         self._go_on(said)
-    finally: self._busy.release()
+    finally:
+        self._busy.release()
 
 @patch
 def _objection(self: Labeller, name, row, key):
     "Why an answer does not count, or nothing."
     now, again = time.monotonic(), self._last == (name, key)
     since, self._last, self._last_key = now - (self._last_key if key else self._drawn), (name, key), now
-    if self.session.closed: return
-    if row and row[0] != self.shown: return "that chip was no longer asked for"
-    if row and again and since < (self.held if key else self.guard): return "a key held down" if key else "a double click"
-    if {b.description: b for b in (*self.answers.children, self.train, self.export)}[name].disabled: return "it was switched off"
+    if self.session.closed:
+        return
+    if row and row[0] != self.shown:
+        return "that chip was no longer asked for"
+    if row and again and since < (self.held if key else self.guard):
+        return "a key held down" if key else "a double click"
+    if {b.description: b for b in (*self.answers.children, self.train, self.export)}[name].disabled:
+        return "it was switched off"
 
 @patch
 def _refuse(self: Labeller, name, row, why):
     "Name what did not count, beside what did not count in the seconds before."
-    if time.monotonic() - self._last_refused > 5: self._refused = []
+    if time.monotonic() - self._last_refused > 5:
+        self._refused = []
     self._last_refused = time.monotonic()
     what = name if not row else f"{name} without a chip" if row[0] is None else f"{name} at row {row[0]}"
     self._refused.append(f"{what} ({why})")
@@ -583,8 +660,10 @@ def _refuse(self: Labeller, name, row, why):
 @patch
 def _told(self: Labeller, done):
     "What was just done, in words."
-    if isinstance(done, dict) and "do" in done: return f"Taken back: row {done['id']}" + (f" as {self._class(done)}." if done["do"] == "label" else ", which was skipped.")
-    if isinstance(done, str): return done
+    if isinstance(done, dict) and "do" in done:
+        return f"Taken back: row {done['id']}" + (f" as {self._class(done)}." if done["do"] == "label" else ", which was skipped.")
+    if isinstance(done, str):
+        return done
     last = self.session.answers[-1]
     return f"Row {last['id']} is {self._class(last)}." if last["do"] == "label" else f"Row {last['id']} is skipped."
 
@@ -594,8 +673,11 @@ def _class(self: Labeller, answer): return self.chips.class_names[answer["label"
 @patch
 def _go_on(self: Labeller, said):
     if self.session.due and not self.session.closed:
-        try: said = self._train()
-        except (Exception, KeyboardInterrupt) as e: self._trouble(e); return
+        try:
+            said = self._train()
+        except (Exception, KeyboardInterrupt) as e:
+            self._trouble(e)
+            return
     self._next(said)
 
 @patch
@@ -622,18 +704,25 @@ def _export(self: Labeller):
 @patch
 def _next(self: Labeller, said=""):
     "Show the next chip."
-    try: waiting = self.session.propose()
-    except (Exception, KeyboardInterrupt) as e: self._trouble(e); return
+    try:
+        waiting = self.session.propose()
+    except (Exception, KeyboardInterrupt) as e:
+        self._trouble(e)
+        return
     self._show(waiting[0] if waiting else None)
-    if not waiting: said += " The labels of this round are complete: train now." if self.session.due else " There is nothing left to label."
+    if not waiting:
+        said += " The labels of this round are complete: train now." if self.session.due else " There is nothing left to label."
     self._say(said.strip())
 
 @patch
 def _show(self: Labeller, id):
     another = id != self.shown
     self.shown = id
-    self._draw(); self._draw_state()
-    if another: self._fresh_buttons(); self._texts.pop(id, None)
+    self._draw()
+    self._draw_state()
+    if another:
+        self._fresh_buttons()
+        self._texts.pop(id, None)
     self._enable(id is not None)
     self._set_field()
     self._drawn = time.monotonic()
@@ -645,13 +734,15 @@ def _trouble(self: Labeller, e):
     self._show(waiting[0] if waiting else None)
     what = "this tool was opened again; use the new one" if self.session.closed else f"{e if isinstance(e, ValueError) else one_line(e)}. All {self.session.progress()['total']} labels are safe in {self.session.file}"
     self._say(f"That did not work: {what}", "#b00020")
-    if self.session.closed: self._enable(False, False)
+    if self.session.closed:
+        self._enable(False, False)
 
 # %% ../../nbs/apps/10_annotate.ipynb #7bf154e0
 @patch
 def _keys(self: Labeller, text):
     "The row that a text speaks of, and the keys in it that are new; None if it was typed in front of the colon."
-    if not (found := re.fullmatch(r"(?:row (\d+)|no row): ?(.*)", text)): return None
+    if not (found := re.fullmatch(r"(?:row (\d+)|no row): ?(.*)", text)):
+        return None
     row, keys = found[1] and int(found[1]), found[2]
     before, self._texts[row] = self._texts.get(row, ""), keys
     return row, keys[len(before):] if keys.startswith(before) else "" if before.startswith(keys) else keys
@@ -661,8 +752,10 @@ def _typed(self: Labeller, change):
     "Take keys for clicks."
     text, longer = change["new"], len(change["new"]) > len(self._field)
     if found := self._keys(text):
-        for key in found[1]: self._key(found[0], key.lower())
-    elif longer: self._refuse("what was typed", (), "it stood before the colon")
+        for key in found[1]:
+            self._key(found[0], key.lower())
+    elif longer:
+        self._refuse("what was typed", (), "it stood before the colon")
     self._set_field()
 
 @patch
@@ -674,8 +767,10 @@ def _set_field(self: Labeller):
 def _key(self: Labeller, id, key):
     s = self.session
     meant = {str(c): (name, partial(s.label, id, c)) for c, name in enumerate(s.chips.class_names[:10])} | dict(s=("skip", partial(s.skip, id)), u=("undo", s.undo))
-    if key in meant: self._act(*meant[key], id, key=key)
-    else: self._refuse(f"key {key}", (id,), "it has no meaning")
+    if key in meant:
+        self._act(*meant[key], id, key=key)
+    else:
+        self._refuse(f"key {key}", (id,), "it has no meaning")
 
 # %% ../../nbs/apps/10_annotate.ipynb #aecf6668
 HANDOVER = ".handover"  # file in a session's folder that asks whoever works there to stop
@@ -684,13 +779,18 @@ HANDOVER = ".handover"  # file in a session's folder that asks whoever works the
 def _listen(self: Labeller):
     "In a notebook, look now and then whether another window asks to go on."
     (self.session.folder.path/HANDOVER).unlink(missing_ok=True)
-    try: asyncio.get_running_loop().call_later(.5, self._look)
-    except RuntimeError: pass
+    try:
+        asyncio.get_running_loop().call_later(.5, self._look)
+    except RuntimeError:
+        pass
 
 @patch
 def _look(self: Labeller):
-    if self.session.closed: return
-    if not (self.session.folder.path/HANDOVER).exists(): asyncio.get_running_loop().call_later(.5, self._look); return
+    if self.session.closed:
+        return
+    if not (self.session.folder.path/HANDOVER).exists():
+        asyncio.get_running_loop().call_later(.5, self._look)
+        return
     self.session.close()
     self._enable(False, False)
     self._say("Labelling goes on in another window.")
@@ -713,18 +813,22 @@ class Workbench(widgets.VBox):
 
     def _open(self):
         folder = free_folder(self.config)
-        try: self.tool = Labeller(Session(self.config), self.coordinates)
+        try:
+            self.tool = Labeller(Session(self.config), self.coordinates)
         except ParameterError:
-            if not is_held(folder/".lock"): raise
+            if not is_held(folder/".lock"):
+                raise
             self.message.value = f"Another window, or a page that was closed a moment ago, works in {html.escape(str(folder))}. Everything labelled there is saved."
             self.children = [self.message, self.take_over]
-        else: self.children = [self.tool]
+        else:
+            self.children = [self.tool]
 
     def _take_over(self):
         folder, end = free_folder(self.config), time.monotonic() + self.wait
         self.take_over.disabled, self.message.value = True, "Waiting for the other window …"
         write_whole(folder/HANDOVER, "")
-        while is_held(folder/".lock") and time.monotonic() < end: time.sleep(.1)
+        while is_held(folder/".lock") and time.monotonic() < end:
+            time.sleep(.1)
         (folder/HANDOVER).unlink(missing_ok=True)
         self.take_over.disabled = False
         self._open()

@@ -40,7 +40,8 @@ def check_names(
 ) -> list:  # the same
     "Return the names of benchmarks; raises `ParameterError` for a name that is not in `BENCHMARKS`."
     for name in names:
-        if name not in BENCHMARKS: raise ParameterError(f"bench: {name!r} is not one of {', '.join(BENCHMARKS)}")
+        if name not in BENCHMARKS:
+            raise ParameterError(f"bench: {name!r} is not one of {', '.join(BENCHMARKS)}")
     return names
 
 # %% ../../nbs/apps/40_bench.ipynb #b82f7aad
@@ -49,7 +50,8 @@ def write_claims(
     out: str,  # folder; "" for none
 ) -> pd.DataFrame:  # the table of them
     "Show claims and, if there is a folder, leave them there as `claims.json`."
-    if out: write_json(Path(out)/"claims.json", dict(claims=rows))
+    if out:
+        write_json(Path(out)/"claims.json", dict(claims=rows))
     return claims(rows)
 
 # %% ../../nbs/apps/40_bench.ipynb #7ccf1dba
@@ -65,7 +67,8 @@ def _shown(row):
     what, scale = row.Index.replace("(share)", "(%)"), 100 if row.Index.endswith("(share)") else 1
     def number(value):
         value = scale * float(value)
-        if math.isnan(value): return "—"
+        if math.isnan(value):
+            return "—"
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     spread = f" ({number(row.low)} to {number(row.high)})" if row.low < row.high else ""
     bound, _, limit = row.goal.rpartition(" ")
@@ -85,7 +88,8 @@ def claims_text(
     lines = []
     for r in shown_claims(table).itertuples():
         lines += [r.what, f"    {r.measured}" + (f"   goal: {r.goal}, {r.outcome}" if r.goal else "")]
-        if r.note: lines.append(indent(r.note, "    "))
+        if r.note:
+            lines.append(indent(r.note, "    "))
     return "\n".join(lines)
 
 # %% ../../nbs/apps/40_bench.ipynb #f1b514a3
@@ -135,7 +139,8 @@ def run_benchmark(
     keep: bool = False,  # put the outputs into the notebook that was run, and its claims on the page of promises
 ) -> pd.DataFrame:  # its claims
     "Run a benchmark notebook; raises `ParameterError` for a name that there is not, and if outputs of the small size are to be kept, and `NotebookError` naming the notebook that failed."
-    if keep and not full: raise ParameterError("keep: only outputs at full size are kept; leave out --quick")
+    if keep and not full:
+        raise ParameterError("keep: only outputs at full size are kept; leave out --quick")
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
     if keep:

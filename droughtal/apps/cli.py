@@ -36,7 +36,9 @@ data_app = typer.Typer(no_args_is_help=True, help="Download, simulate, convert a
 app.add_typer(data_app, name="data")
 
 def _tell_version(wanted):
-    if wanted: print(version("droughtal")); raise typer.Exit()
+    if wanted:
+        print(version("droughtal"))
+        raise typer.Exit()
 
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
@@ -50,7 +52,8 @@ class OnError(str, Enum):
 
 def _explain(error):
     "The line and the exit code for an error."
-    if type(error).__name__ == "NoArgsIsHelpError": return error.format_message(), 2
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return error.format_message(), 2
     wrong_use = hasattr(error, "format_message")
     text = error.format_message() if wrong_use else str(error) or type(error).__name__
     return " ".join(f"droughtal: {text}".split()), 2 if wrong_use or isinstance(error, ParameterError) else 1
@@ -65,12 +68,15 @@ def main(
     args = list(sys.argv[1:] if args is None else args)
     debug, args = "--debug" in args, [a for a in args if a != "--debug"]
     try:
-        with on_signals(None): code = app(args, standalone_mode=False) or 0
-        if code == 130: raise KeyboardInterrupt  # typer's way to tell of one
+        with on_signals(None):
+            code = app(args, standalone_mode=False) or 0
+        if code == 130:
+            raise KeyboardInterrupt  # typer's way to tell of one
     except (KeyboardInterrupt, typer.Abort):
         code = _stop(f"droughtal: interrupted{_HOW_TO_RESUME.get(args[0] if args else '', '')}", 130)
     except Exception as e:
-        if debug: traceback.print_exc()
+        if debug:
+            traceback.print_exc()
         code = _stop(*_explain(e))
     sys.exit(code)
 
@@ -92,7 +98,8 @@ def data_simulate(
     try:
         config = SimConfig() if noise is None else SimConfig(label_noise=noise)
         print(simulate_zip(out, rows, seed=seed, test_share=test_share, config=config))
-    except ValueError as e: raise ParameterError(str(e).replace("label_noise", "noise")) from None
+    except ValueError as e:
+        raise ParameterError(str(e).replace("label_noise", "noise")) from None
 
 @data_app.command("download")
 def data_download(
@@ -111,7 +118,8 @@ def data_convert(
 ):
     "Convert TFRecord shards to one HDF5 file."
     from droughtal.data.droughtwatch import convert
-    with redirect_stdout(sys.stderr): convert(src, out, on_error=on_error.value)
+    with redirect_stdout(sys.stderr):
+        convert(src, out, on_error=on_error.value)
     print(out)
 
 @data_app.command("info")
@@ -121,8 +129,10 @@ def data_info(
 ):
     "Show rows, classes, bands, source, and the data-integrity card."
     from droughtal.data.store import info, show_info
-    if as_json: print(json.dumps(info(file), indent=1))
-    else: show_info(file)
+    if as_json:
+        print(json.dumps(info(file), indent=1))
+    else:
+        show_info(file)
 
 @data_app.command("verify")
 def data_verify(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.h5", help="HDF5 file made by convert.")]):
@@ -135,7 +145,8 @@ def data_verify(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False
 def _flag(f, several=False):
     kind, shown = type(f.default), f"{f.metadata['help']} [default: {f.default if f.default != '' else 'empty'}]"
     names = (f"--{f.name.replace('_', '-')}", f"--{f.name}") if "_" in f.name else (f"--{f.name}",)
-    if kind is bool: names = (f"--{f.name.replace('_', '-')}/--no-{f.name.replace('_', '-')}",)
+    if kind is bool:
+        names = (f"--{f.name.replace('_', '-')}/--no-{f.name.replace('_', '-')}",)
     several = several and kind is not bool
     return inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Optional[list[str] if several else kind], typer.Option(*names, help=shown, metavar="VALUES" if several else None)])
 
@@ -171,22 +182,30 @@ _SWEEP_FLAGS = dict(
     dry_run=(bool, False, "Only list the runs."))
 
 def _resources(text):
-    try: offered = {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(",") if part.strip())}
-    except ValueError: offered = {"": 0}
-    if all(k and v > 0 for k, v in offered.items()): return offered or None
+    try:
+        offered = {k.strip(): float(v) for k, v in (part.split("=") for part in text.split(",") if part.strip())}
+    except ValueError:
+        offered = {"": 0}
+    if all(k and v > 0 for k, v in offered.items()):
+        return offered or None
     raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}") from None
 
 # %% ../../nbs/apps/60_cli.ipynb #fa56b86a
 def _sweep(ctx, preset, grid, out, scheduler, workers, resources, dry_run, **flags):
     "Run a grid of experiments, or go on with it."
-    if ctx.invoked_subcommand: return
+    if ctx.invoked_subcommand:
+        return
     from droughtal.loop.sweep import plan, read_grid
     values = (read_grid(grid) if grid else {}) | {k: v for k, v in flags.items() if v not in (None, [])} | (dict(preset=preset) if preset else {})
-    if not values: raise ParameterError("sweep: say what to run, by --preset, a --grid file, or flags such as --strategy random,bald --seed 0-4")
-    if "out" in values: out = out or Path(values.pop("out"))
+    if not values:
+        raise ParameterError("sweep: say what to run, by --preset, a --grid file, or flags such as --strategy random,bald --seed 0-4")
+    if "out" in values:
+        out = out or Path(values.pop("out"))
     out = out or Path("_runs")/f"sweep-{preset or (grid.stem if grid else 'custom')}"
     runs = plan(values, out)
-    if dry_run: print("\n".join(runs)); return
+    if dry_run:
+        print("\n".join(runs))
+        return
     _run_and_tell(runs, out, dict(scheduler=scheduler, workers=workers, resources=_resources(resources)))
 
 def _run_and_tell(runs, out, how):
@@ -195,7 +214,8 @@ def _run_and_tell(runs, out, how):
     report = run_sweep(runs, **how, say=say, progress=sys.stderr.isatty())
     tell_report(report, say)
     wrong = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
-    if len(report.failed) or wrong: raise typer.Exit(1)
+    if len(report.failed) or wrong:
+        raise typer.Exit(1)
 
 _sweep.__signature__ = inspect.Signature(
     [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
@@ -213,19 +233,23 @@ def sweep_status(
 ):
     "Show how each run of a sweep is doing."
     from droughtal.loop import sweep
-    if as_json: print(sweep.sweep_status(out).reset_index().to_json(orient="records", indent=1))
-    else: sweep.show_status(out, watch)
+    if as_json:
+        print(sweep.sweep_status(out).reset_index().to_json(orient="records", indent=1))
+    else:
+        sweep.show_status(out, watch)
 
 def _write_table(folder, file, where="", unfinished=False, strict=False, data=""):
     "Write the table of all runs and print its path; whether runs with a wrong record are left out."
     from droughtal.analysis.results import choose_runs, collect
     from droughtal.data.files import write_whole
-    if file.suffix not in (".parquet", ".csv"): raise ParameterError(f"out: {file} should end in .parquet or .csv")
+    if file.suffix not in (".parquet", ".csv"):
+        raise ParameterError(f"out: {file} should end in .parquet or .csv")
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         table = choose_runs(collect(folder, unfinished, strict, data), where)
     for w in raised:
-        if w.category is UserWarning: print(f"droughtal: {w.message}", file=sys.stderr)
+        if w.category is UserWarning:
+            print(f"droughtal: {w.message}", file=sys.stderr)
     print(write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
     return bool(table.attrs["left_out"])
 
@@ -244,7 +268,8 @@ def collect_runs(
     data: _Data = "",
 ):
     "Gather all finished runs below a folder into one table: strategy, seed, parameters that vary, labels, metric, value."
-    if _write_table(folder, out or folder/"results.parquet", where, unfinished, strict, data): raise typer.Exit(1)
+    if _write_table(folder, out or folder/"results.parquet", where, unfinished, strict, data):
+        raise typer.Exit(1)
 
 # %% ../../nbs/apps/60_cli.ipynb #7258024c
 _Manuscript = Annotated[Path, typer.Option("--paper", metavar="FILE.qmd", help="The manuscript, with results.md.jinja beside it; if there is none, only figures, tables and numbers are made.")]
@@ -268,16 +293,20 @@ def report(
     choice = dict(name=name, metric=metric, baseline=baseline, margin=margin, data=data, where=where, unfinished=unfinished, strict=strict)
     made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=lambda text: print(text, flush=True), **choice)
     left_out = made.pop("left_out", {})
-    for file in made.values(): print(file)
-    if left_out: raise typer.Exit(1)
+    for file in made.values():
+        print(file)
+    if left_out:
+        raise typer.Exit(1)
 
 @app.command("paper", short_help="Set the paper from figures and numbers that are there.")
 def paper(manuscript: _Manuscript = Path("paper/paper.qmd")):
     "Set the paper as HTML and PDF from the figures and numbers that are there."
     from droughtal.analysis.paper import render, write_numbers
-    if not manuscript.is_file(): raise ParameterError(f"paper: no file {manuscript}; run this in a checkout, or say --paper FILE.qmd")
+    if not manuscript.is_file():
+        raise ParameterError(f"paper: no file {manuscript}; run this in a checkout, or say --paper FILE.qmd")
     write_numbers(manuscript.parent/"figures")
-    for file in render(manuscript).values(): print(file)
+    for file in render(manuscript).values():
+        print(file)
 
 # %% ../../nbs/apps/60_cli.ipynb #4e4fd89f
 @app.command("bench", short_help="Measure speed beside peers, and try to break things.")
@@ -290,11 +319,14 @@ def bench(
 ):
     "Measure speed against peers and limits, and try to break things; a table of claims for each, misses included."
     from droughtal.apps.bench import BENCHMARKS, check_names, claims_text, run_benchmark
-    if show: print("\n".join(f"{name:16}{what}" for name, what in BENCHMARKS.items())); return
+    if show:
+        print("\n".join(f"{name:16}{what}" for name, what in BENCHMARKS.items()))
+        return
     for name in check_names(names or list(BENCHMARKS)):
         print(f"{name}: {BENCHMARKS[name]}", flush=True)
         print(claims_text(run_benchmark(name, out, not quick, keep)), flush=True)
-    if quick: print("the quick version only shows that everything works: its figures say nothing")
+    if quick:
+        print("the quick version only shows that everything works: its figures say nothing")
 
 # %% ../../nbs/apps/60_cli.ipynb #140f32b2
 @app.command("demo", short_help="The whole way in minutes, on simulated data.")
@@ -310,7 +342,9 @@ def demo(
 def list_strategies(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False):
     "List the query strategies: names and aliases, what each needs, cost in time and memory, options, source."
     about = _about_strategies()
-    if as_json: print(json.dumps(about, indent=1)); return
+    if as_json:
+        print(json.dumps(about, indent=1))
+        return
     for s in about:
         print(f"{s['name'] + '*' * s['reference']:<28}{s['summary']}")
         details = dict(needs=", ".join(s["needs"]), time=s["cost"], memory=s["memory"], options=", ".join(f"{k}={v}" for k, v in s["options"].items()), aliases=", ".join(s["aliases"]))

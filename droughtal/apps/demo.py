@@ -54,10 +54,12 @@ def run_demo(
     h5, runs = make_data(out, size["rows"], say), out/("runs-quick" if quick else "runs")
     say(f"running {len(STRATEGIES)} strategies × {len(SEEDS)} seeds through papermill")
     report = run_sweep(plan(size["params"] | dict(data=str(h5), strategy=STRATEGIES, seed=SEEDS), runs), say=say)
-    if len(report.failed): raise RuntimeError(f"{len(report.failed)} of {len(report.runs)} runs failed, the first with: {report.failed.error.iloc[0]}")
+    if len(report.failed):
+        raise RuntimeError(f"{len(report.failed)} of {len(report.runs)} runs failed, the first with: {report.failed.error.iloc[0]}")
     table = collect(runs)
     figure = plot_curves(table, title="demo, quick version: too short to compare" if quick else "demo")
-    for ending in ("png", "svg"): figure.savefig(runs/f"learning_curves.{ending}", dpi=150)
+    for ending in ("png", "svg"):
+        figure.savefig(runs/f"learning_curves.{ending}", dpi=150)
     plt.close(figure)
     table.to_parquet(runs/"results.parquet")
     result = compare_with(table)
@@ -82,5 +84,6 @@ def tell_result(
     say("\naccuracy: after the last round; AUBC: mean accuracy over the budget; simulated data, so nothing here is about the benchmark")
     chips = Chips(h5)
     say(f"always answering the most frequent class would reach {np.bincount(chips.labels[chips.test_ids]).max() / len(chips.test_ids):.3f}")
-    for sentence in ["the quick version trains too little to compare anything"] if quick else verdicts(result): say(f"  {sentence}")
+    for sentence in ["the quick version trains too little to compare anything"] if quick else verdicts(result):
+        say(f"  {sentence}")
     say(f"\ndata      {h5}\nruns      {runs}/*/active_learning.ipynb\nfigure    {runs}/learning_curves.png\ntable     {runs}/results.parquet, {runs}/summary.csv\ntook      {seconds:.0f} s")

@@ -35,7 +35,8 @@ def take_turns(
     seconds = {name: [] for name in sides}
     for turn in range(-1, runs):
         for name in list(sides)[::-1 if turn % 2 else 1]:
-            if before: before()
+            if before:
+                before()
             start = time.perf_counter()
             sides[name]()
             seconds[name].append(time.perf_counter() - start)
@@ -75,7 +76,8 @@ def claim(
     "Hold a measurement against its goal."
     value, low, high = measured if isinstance(measured, tuple) else (measured,) * 3
     row = dict(what=what, value=value, low=low, high=high, goal="", outcome="", note=note)
-    if goal is None: return row
+    if goal is None:
+        return row
     met = "met" if (value >= goal if least else value <= goal) else "missed"
     return row | dict(goal=f"at {'least' if least else 'most'} {goal:g}", outcome="not measured" if math.isnan(value) else met)
 
@@ -100,7 +102,8 @@ def plot_claims(
     ax.set_yticks(y, rows.index, size=8)
     ax.set_ylim(-.5, max(len(rows), 1) - .5)
     ax.set_xlabel(f"{label}; bar: goal; orange: missed; line: least to most", size=8)
-    if len(rows) and rows.high.max() > 20 * rows.low.min() > 0: ax.set_xscale("log")
+    if len(rows) and rows.high.max() > 20 * rows.low.min() > 0:
+        ax.set_xscale("log")
     return fig
 
 # %% ../../nbs/apps/30_measure.ipynb #9a1a0a5e
@@ -115,18 +118,24 @@ def in_own_process(
     child = context.Process(target=_report_to, args=(theirs, function, memory))
     child.start()
     theirs.close()
-    try: found = ours.recv() if ours.poll(seconds) else dict(error="time")
-    except EOFError: found = None
-    if found: child.kill()
+    try:
+        found = ours.recv() if ours.poll(seconds) else dict(error="time")
+    except EOFError:
+        found = None
+    if found:
+        child.kill()
     child.join()
-    if found: return found
-    if child.exitcode == -signal.SIGKILL: return dict(error="memory")  # by the system, when memory is short
+    if found:
+        return found
+    if child.exitcode == -signal.SIGKILL:
+        return dict(error="memory")  # by the system, when memory is short
     how = f"exit code {child.exitcode}" if child.exitcode >= 0 else signal.Signals(-child.exitcode).name
     return dict(error=f"ended {'with' if child.exitcode >= 0 else 'by'} {how}")
 
 def _report_to(pipe, function, memory):
     import resource
-    if memory: resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + memory,) * 2)
+    if memory:
+        resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + memory,) * 2)
     try:
         with peak_memory() as peak:
             start = time.perf_counter()
@@ -144,7 +153,8 @@ def keep_to_one_core():  # function without arguments; returns how the process w
     threadpool_limits(1)
     busy, pinned = psutil.cpu_percent(.3, percpu=True), hasattr(os, "sched_setaffinity")
     core = min(sorted(_cores()), key=busy.__getitem__) if pinned else None
-    if pinned: os.sched_setaffinity(0, {core})
+    if pinned:
+        os.sched_setaffinity(0, {core})
     psutil.cpu_percent(percpu=True)  # the next call counts from here
     def told():
         others = [f"{share:.0f}%" for i, share in enumerate(psutil.cpu_percent(percpu=True)) if i != core]

@@ -27,7 +27,8 @@ def output_text(
     output,  # output of a code cell, as in a notebook's JSON
 ) -> str:  # its text; empty for a picture and for the error stream
     "Text of an output."
-    if output["output_type"] == "stream": return "".join(output["text"]) if output["name"] == "stdout" else ""
+    if output["output_type"] == "stream":
+        return "".join(output["text"]) if output["name"] == "stdout" else ""
     data = output.get("data", {})
     return "" if any(k.startswith("image/") for k in data) else "".join(data.get("text/plain", ""))
 
@@ -36,8 +37,10 @@ def cell_text(
     cell,  # cell of a notebook
 ) -> str:  # its Markdown; empty for a hidden or raw cell
     "A cell as Markdown."
-    if cell.cell_type == "markdown": return cell.source.strip()
-    if cell.cell_type == "raw" or re.search(r"^#\|\s*hide\s*$", cell.source, re.M): return ""
+    if cell.cell_type == "markdown":
+        return cell.source.strip()
+    if cell.cell_type == "raw" or re.search(r"^#\|\s*hide\s*$", cell.source, re.M):
+        return ""
     code = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
     shown = "\n".join(output_text(o).rstrip() for o in cell.outputs)
     return "\n\n".join(f"```{k}\n{t.strip()}\n```" for k, t in (("python", code), ("text", shown)) if t.strip())
@@ -77,11 +80,14 @@ def public_symbols(
         (first, *_), line = inspect.getsourcelines(getattr(thing, "fget", thing))
         page, in_class = address.partition("#")[0], first[0] == " "
         summary = (thing.__doc__ or "").partition("\n")[0]
-        if in_class: address = f"{page}#{short.partition('.')[0].lower()}"
+        if in_class:
+            address = f"{page}#{short.partition('.')[0].lower()}"
         private = any(part.startswith("_") for part in short.split("."))
-        if not private and (summary or not in_class): found.append((line, short, address, summary))
+        if not private and (summary or not in_class):
+            found.append((line, short, address, summary))
     for line, text in enumerate(inspect.getsource(code).splitlines(), 1):
-        if not (m := _CONSTANT.match(text)) or m[1] not in code.__all__: continue
+        if not (m := _CONSTANT.match(text)) or m[1] not in code.__all__:
+            continue
         value = f"`{m[2]}`" if len(m[2]) < 60 and "`" not in m[2] and m[2][-1] not in "([{" else None
         found.append((line, m[1], page, ", ".join(filter(None, (value, m[3]))) or "constant"))
     return sorted(found)
@@ -91,7 +97,8 @@ def leaves(
     tree,  # nested dicts and lists, such as a YAML file's
 ) -> list:  # of str
     "All strings in nested dicts and lists, in order."
-    if isinstance(tree, str): return [tree]
+    if isinstance(tree, str):
+        return [tree]
     items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else []
     return [leaf for item in items for leaf in leaves(item)]
 
@@ -131,9 +138,11 @@ class OwnNames(Processor):
         config = get_config()
         link = re.compile(rf"\]\({re.escape(config.doc_host + config.doc_baseurl)}/[^)#]*#([^)]+)\)")
         def here(text): return link.sub(lambda m: f"](#{m[1]})" if m[1] in own else m[0], text)
-        for d in outputs: d["text/markdown"] = here("".join(d["text/markdown"])).splitlines(True)
+        for d in outputs:
+            d["text/markdown"] = here("".join(d["text/markdown"])).splitlines(True)
         for c in self.nb.cells:
-            if c.cell_type == "markdown": c.source = here(c.source)
+            if c.cell_type == "markdown":
+                c.source = here(c.source)
 
 # %% ../../nbs/apps/50_readme.ipynb #6e8667c6
 _BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -163,8 +172,10 @@ def with_colab(
     nb, path = read_nb(file), Path(file).relative_to(config.config_path).as_posix()
     cells = [c for c in nb.cells if c.get("id") not in ("colab-badge", "colab-install")]
     titles = [i for i, c in enumerate(cells, 1) if c.cell_type == "markdown" and c.source.startswith("# ")]
-    if not titles: raise ValueError(f"{path}: no Markdown cell begins with a title; add a first cell `# Title`")
-    if "tests" not in Path(path).parts: cells[titles[0]:titles[0]] = colab_cells(path, config)
+    if not titles:
+        raise ValueError(f"{path}: no Markdown cell begins with a title; add a first cell `# Title`")
+    if "tests" not in Path(path).parts:
+        cells[titles[0]:titles[0]] = colab_cells(path, config)
     nb.cells = cells
     return nb
 
@@ -174,7 +185,8 @@ def generated(
 ) -> dict:  # file to its text
     "README.md and all notebooks as they should be; raises `ValueError` for a notebook without title."
     index = config.config_path/config.readme_nb
-    if not index.is_file(): sys.exit(f"{index}: no such file; run this from a checkout")
+    if not index.is_file():
+        sys.exit(f"{index}: no such file; run this from a checkout")
     notebooks = {file: with_colab(file, config) for file in sorted(nbglob(index.parent, as_path=True))}
     readme = readme_text(notebooks[index], config.readme_nb)
     return {file: nb2str(nb) for file, nb in notebooks.items()} | {config.config_path/"README.md": readme}

@@ -18,9 +18,12 @@ def whole(
     low: int = 1,  # smallest value allowed
 ) -> int:  # the number
     "Let a whole number pass; raises `ValueError` for anything else."
-    try: number = operator.index(value)
-    except TypeError: number = None
-    if number is None or isinstance(value, bool) or number < low: raise ValueError(f"{name}: a whole number, at least {low}, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < low:
+        raise ValueError(f"{name}: a whole number, at least {low}, got {value!r}")
     return number
 
 def positive(
@@ -30,7 +33,8 @@ def positive(
 ) -> float:  # the number
     "Let a finite number above 0 pass; raises `ValueError` for anything else."
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (value == 0 and not zero): raise ValueError(f"{name}: a finite number {'of at least' if zero else 'above'} 0, got {value!r}")
+    if not number or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{name}: a finite number {'of at least' if zero else 'above'} 0, got {value!r}")
     return float(value)
 
 def flag(
@@ -38,7 +42,8 @@ def flag(
     value,  # the switch
 ) -> bool:  # the switch
     "Let True or False pass; raises `ValueError` for anything else."
-    if not isinstance(value, (bool, np.bool_)): raise ValueError(f"{name}: True or False, got {value!r}")
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: True or False, got {value!r}")
     return bool(value)
 
 # %% ../../nbs/data/05_checks.ipynb #650f10f8
@@ -46,9 +51,12 @@ def as_generator(
     rng=None,  # integer seed of at least 0, numpy `Generator`, or None for fresh entropy
 ) -> np.random.Generator:  # `rng` itself if it is a Generator, else a new one
     "Return a source of randomness; raises `ValueError` for a bool, a negative number or anything else."
-    if rng is None or isinstance(rng, np.random.Generator): return np.random.default_rng(rng)
-    try: return np.random.default_rng(whole("rng", rng, 0))
-    except ValueError: raise ValueError(f"rng: an integer of at least 0, a numpy Generator or None, got {rng!r}") from None
+    if rng is None or isinstance(rng, np.random.Generator):
+        return np.random.default_rng(rng)
+    try:
+        return np.random.default_rng(whole("rng", rng, 0))
+    except ValueError:
+        raise ValueError(f"rng: an integer of at least 0, a numpy Generator or None, got {rng!r}") from None
 
 # %% ../../nbs/data/05_checks.ipynb #dd0b13f3
 def draw_seed(
@@ -61,6 +69,9 @@ def as_seed(
     seed=None,  # integer of at least 0, numpy `Generator`, or None for fresh entropy
 ) -> int:  # `seed` itself if it is an integer, else a draw, 0..2**63-1
     "Return an integer seed; raises `ValueError` for a bool, a negative number or anything else."
-    if seed is None or isinstance(seed, np.random.Generator): return draw_seed(seed)
-    try: return whole("seed", seed, 0)
-    except ValueError: raise ValueError(f"seed: an integer of at least 0, a numpy Generator or None, got {seed!r}") from None
+    if seed is None or isinstance(seed, np.random.Generator):
+        return draw_seed(seed)
+    try:
+        return whole("seed", seed, 0)
+    except ValueError:
+        raise ValueError(f"seed: an integer of at least 0, a numpy Generator or None, got {seed!r}") from None

@@ -27,8 +27,10 @@ def band_indices(
     "Find bands by name; raises `StoreError` for a name that the file does not have or that comes twice."
     available, bands = list(available), list(bands or available)
     unknown = [b for b in bands if b not in available]
-    if unknown: raise StoreError(f"bands: the file has no {', '.join(unknown)}; it has {', '.join(available)}")
-    if len(set(bands)) < len(bands): raise StoreError(f"bands: {', '.join(bands)} names a band twice")
+    if unknown:
+        raise StoreError(f"bands: the file has no {', '.join(unknown)}; it has {', '.join(available)}")
+    if len(set(bands)) < len(bands):
+        raise StoreError(f"bands: {', '.join(bands)} names a band twice")
     return [available.index(b) for b in bands]
 
 # %% ../../nbs/data/50_chips.ipynb #3d8329ed
@@ -49,7 +51,8 @@ def check_range(
 ) -> None:
     "Check integers that count something from 0; raises `ValueError` for one outside 0..n-1."
     outside = values[(values < 0) | (values >= n)]
-    if len(outside): raise ValueError(f"{name}: {outside[0]} is outside 0..{n - 1}")
+    if len(outside):
+        raise ValueError(f"{name}: {outside[0]} is outside 0..{n - 1}")
 
 # %% ../../nbs/data/50_chips.ipynb #bd15e1c1
 class Chips:
@@ -139,8 +142,10 @@ def draw_ids(
 ) -> np.ndarray:  # n distinct ids, sorted, int64
     "Draw row ids without replacement; raises `ValueError` if there are too few."
     ids, labels, rng = as_ids(ids), np.asarray(labels), as_generator(rng)
-    if not 0 <= n <= len(ids): raise ValueError(f"cannot draw {n} rows from {len(ids)}")
-    if not stratified or n == 0: return np.sort(rng.choice(ids, n, replace=False))
+    if not 0 <= n <= len(ids):
+        raise ValueError(f"cannot draw {n} rows from {len(ids)}")
+    if not stratified or n == 0:
+        return np.sort(rng.choice(ids, n, replace=False))
     classes, counts = np.unique(labels, return_counts=True)
     share = counts * n / len(ids)
     take = np.floor(share).astype(int)
@@ -160,10 +165,12 @@ def split_ids(
     "Split the training rows; raises `ValueError` naming the flag that is unknown or the rows that are missing."
     rng, parts, free = np.random.default_rng([as_seed(seed), 0]), {}, chips.train_ids
     for flag in exclude_flags:
-        if flag not in chips.flags: raise ValueError(f"exclude_flags: no flag {flag!r}; there are {', '.join(chips.flags)}")
+        if flag not in chips.flags:
+            raise ValueError(f"exclude_flags: no flag {flag!r}; there are {', '.join(chips.flags)}")
         free = free[~chips.flags[flag][free]]
     asked = dict(holdout=holdout, validation=validation, initial=initial_size)
-    if sum(asked.values()) > len(free): raise ValueError(f"{asked} ask for {sum(asked.values())} rows of {len(free)} available")
+    if sum(asked.values()) > len(free):
+        raise ValueError(f"{asked} ask for {sum(asked.values())} rows of {len(free)} available")
     for name, n in asked.items():
         parts[name] = draw_ids(free, chips.labels[free], n, rng, stratified)
         free = np.setdiff1d(free, parts[name], assume_unique=True)
@@ -189,7 +196,8 @@ def dihedral(
     k: int,  # which symmetry, 0..7: k % 4 quarter turns, mirrored first if k >= 4
 ) -> torch.Tensor:  # the transformed images, the same shape
     "Apply one of the eight symmetries of the square."
-    if k >= 4: x = x.flip(-1)
+    if k >= 4:
+        x = x.flip(-1)
     return torch.rot90(x, k % 4, (-2, -1))
 
 # %% ../../nbs/data/50_chips.ipynb #3965ee63
@@ -219,7 +227,8 @@ def composite(
     kind: str = "natural",  # "natural" or "false" colour
 ) -> np.ndarray:  # float (n, H, W, 3) in 0..1, stretched over all n together
     "Make pictures of chips; raises `ValueError` for an unknown kind."
-    if kind not in COMPOSITES: raise ValueError(f"kind: {kind!r} is not one of {', '.join(COMPOSITES)}")
+    if kind not in COMPOSITES:
+        raise ValueError(f"kind: {kind!r} is not one of {', '.join(COMPOSITES)}")
     rgb = np.asarray(images)[:, _shown_bands(bands, kind)].transpose(0, 2, 3, 1).astype(np.float32)
     low, high = np.percentile(rgb, (2, 98), axis=(0, 1, 2), keepdims=True)
     return np.clip((rgb - low) / np.maximum(high - low, 1), 0, 1)
@@ -240,16 +249,20 @@ def show_chips(
     titles = [chips.class_names[l] for l in chips.labels[ids]] if titles is None else titles
     blocks = -(-len(ids) // ncols)
     fig, axs = plt.subplots(blocks * len(kinds), ncols, figsize=(1.15 * ncols, 1.3 * blocks * len(kinds) + .3), squeeze=False)
-    for ax in axs.flat: ax.axis("off")
+    for ax in axs.flat:
+        ax.axis("off")
     pixels = chips.images(ids)
     for k, kind in enumerate(kinds):
         for i, picture in enumerate(composite(pixels, chips.bands, kind)):
             ax = axs[(i // ncols) * len(kinds) + k, i % ncols]
             ax.imshow(picture)
-            if k == 0: ax.set_title(titles[i], fontsize=8)
+            if k == 0:
+                ax.set_title(titles[i], fontsize=8)
     heading = [title] if title else []
-    if chips.simulated: heading.append("simulated")
-    if known: heading.append("above natural, below false colour" if len(kinds) > 1 else kinds[0] + " colour")
+    if chips.simulated:
+        heading.append("simulated")
+    if known:
+        heading.append("above natural, below false colour" if len(kinds) > 1 else kinds[0] + " colour")
     fig.suptitle(" · ".join(heading), fontsize=9)
     fig.tight_layout(pad=.3)
     return fig
@@ -265,7 +278,8 @@ def check_samples(
     ids = as_ids(ids, f"{part}ids")
     check_range(ids, len(chips), f"{part}ids")
     labels = chips.labels[ids] if labels is None else as_ids(labels, f"{part}labels")
-    if len(labels) != len(ids): raise ValueError(f"{part}labels: {len(labels)} for {len(ids)} ids")
+    if len(labels) != len(ids):
+        raise ValueError(f"{part}labels: {len(labels)} for {len(ids)} ids")
     check_range(labels, chips.n_classes, f"{part}labels")
     return ids, labels
 
@@ -274,7 +288,8 @@ def check_trainable(
     batch_size: int,  # samples in a batch
 ) -> None:
     "Check that no batch has to hold a single sample; raises `ValueError` for fewer than two samples, or a batch size below 2."
-    if n < 2: raise ValueError(f"training needs at least 2 labelled samples, got {n}")
+    if n < 2:
+        raise ValueError(f"training needs at least 2 labelled samples, got {n}")
     whole("batch_size", batch_size, 2)
 
 # %% ../../nbs/data/50_chips.ipynb #8c0cf8a6

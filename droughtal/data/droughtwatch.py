@@ -40,7 +40,8 @@ def _sha256_stream(
     digest = hashlib.sha256()
     while (piece := stream.read(_PIECE)) and not (stop and stop.is_set()):
         digest.update(piece)
-        if bar is not None: bar.update(len(piece))
+        if bar is not None:
+            bar.update(len(piece))
     return digest.hexdigest()
 
 def sha256_file(
@@ -51,8 +52,10 @@ def sha256_file(
     "SHA-256 of a file in constant memory"
     path = Path(path)
     with open(path, "rb", buffering=0) as file:
-        if not progress: return _sha256_stream(file, stop)
-        with progress_bar(total=path.stat().st_size, unit="B", unit_scale=True, desc="checksum") as bar: return _sha256_stream(file, stop, bar)
+        if not progress:
+            return _sha256_stream(file, stop)
+        with progress_bar(total=path.stat().st_size, unit="B", unit_scale=True, desc="checksum") as bar:
+            return _sha256_stream(file, stop, bar)
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #8572fdba
 _TIMEOUT = (10, 60)
@@ -71,7 +74,8 @@ def _check_room(
 ):
     "Refuse a download that cannot fit"
     free = shutil.disk_usage(part.parent).free
-    if need > free: raise DownloadError(f"{part}: {need:,} bytes are still to come but only {free:,} are free; make room or choose another folder")
+    if need > free:
+        raise DownloadError(f"{part}: {need:,} bytes are still to come but only {free:,} are free; make room or choose another folder")
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #1c6722d2
 def _total_size(
@@ -80,7 +84,8 @@ def _total_size(
 )->int|None: # bytes of the whole file, None if the server does not say
     "The size of the file that an answer speaks of"
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if total.isdigit(): return int(total)
+    if total.isdigit():
+        return int(total)
     length = response.headers.get("Content-Length")
     return int(length) + start if length and response.status_code in (200, 206) else None
 
@@ -95,13 +100,18 @@ def _fetch(
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == 416:
-            if _total_size(response, start) != start: part.unlink()
+            if _total_size(response, start) != start:
+                part.unlink()
             return _total_size(response, start) == start or _fetch(url, part, target)
-        if response.status_code >= 500: raise requests.ConnectionError(f"the server answers {response.status_code} {response.reason}")
-        if response.status_code not in (200, 206): raise DownloadError(f"{url}: the server answers {response.status_code} {response.reason}; check the address, or {_by_hand(url, target)}")
-        if response.status_code == 200: start = 0
+        if response.status_code >= 500:
+            raise requests.ConnectionError(f"the server answers {response.status_code} {response.reason}")
+        if response.status_code not in (200, 206):
+            raise DownloadError(f"{url}: the server answers {response.status_code} {response.reason}; check the address, or {_by_hand(url, target)}")
+        if response.status_code == 200:
+            start = 0
         total = _total_size(response, start)
-        if total: _check_room(part, total - start)
+        if total:
+            _check_room(part, total - start)
         _save(response, part, start, total)
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #6fe528b6
@@ -116,7 +126,8 @@ def _save(
         for piece in response.iter_content(_NET_PIECE):
             file.write(piece)
             bar.update(len(piece))
-    if total and part.stat().st_size < total: raise requests.ConnectionError(f"the connection closed after {part.stat().st_size:,} of {total:,} bytes")
+    if total and part.stat().st_size < total:
+        raise requests.ConnectionError(f"the connection closed after {part.stat().st_size:,} of {total:,} bytes")
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #5c51c51c
 _FRUITLESS = 3
@@ -131,8 +142,10 @@ def _fetch_all(
     fruitless = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
-        try: return _fetch(url, part, target)
-        except requests.RequestException as error: problem = error
+        try:
+            return _fetch(url, part, target)
+        except requests.RequestException as error:
+            problem = error
         fruitless = fruitless + 1 if (part.stat().st_size if part.exists() else 0) <= before else 0
         if fruitless == _FRUITLESS:
             raise DownloadError(f"{url}: cannot be fetched ({type(problem).__name__}: {problem}); check the network and run this again, which continues where it stopped, or {_by_hand(url, target)}") from None
@@ -167,8 +180,10 @@ def download(
             _fetch_all(url, part, target, wait)
             _check_sum(part, url, sha256)
             os.replace(part, target)
-    except LockError as e: raise DownloadError(f"{target}: cannot be written: {e.strerror}") from None
-    except BlockingIOError: raise DownloadError(f"{target}: another process is downloading it; wait for its end, or choose another folder") from None
+    except LockError as e:
+        raise DownloadError(f"{target}: cannot be written: {e.strerror}") from None
+    except BlockingIOError:
+        raise DownloadError(f"{target}: another process is downloading it; wait for its end, or choose another folder") from None
     return target
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #4ac6157b
@@ -220,7 +235,8 @@ def _check_elsewhere(
     folder, (stem, *endings) = name.split("/")[-2] if "/" in name else "", name.split("/")[-1].lower().split(".")
     if stem in _SPLIT_LIKE and _ARCHIVES & set(endings) and not _is_leftover(name):
         raise ShardError(where, -1, "is an archive named like a split, but only shards in folders train/ and val/ are converted", "unpack it into a folder of that name, or move it out of the source")
-    if _is_leftover(name) or not (is_record_start(head) or folder.lower() in _SPLIT_LIKE): return
+    if _is_leftover(name) or not (is_record_start(head) or folder.lower() in _SPLIT_LIKE):
+        return
     place = f"{_shown(folder)}/" if folder else "the source itself"
     raise ShardError(where, -1, f"lies in {place}, but only shards in train/ and val/ are converted", "put it into a folder named train or val, or move it out of the source")
 
@@ -234,10 +250,14 @@ def _check_member(
     where:str, # zip and member, for messages
 ):
     "Refuse a member that is encrypted, a link, packed in an unusual way, or of an impossible size"
-    if m.flag_bits & 1: raise ShardError(where, -1, "is encrypted", "unpack it with its password and convert the folder")
-    if stat.S_ISLNK(m.external_attr >> 16): raise ShardError(where, -1, "is a link, not a file", "put the file itself into the zip")
-    if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED): raise ShardError(where, -1, f"is packed by method {m.compress_type}, not by deflate", "unpack it and convert the folder")
-    if m.file_size > _MAX_RATIO*m.compress_size: raise ShardError(where, -1, f"declares {m.file_size:,} bytes packed into {m.compress_size:,}, which cannot be", _DAMAGED)
+    if m.flag_bits & 1:
+        raise ShardError(where, -1, "is encrypted", "unpack it with its password and convert the folder")
+    if stat.S_ISLNK(m.external_attr >> 16):
+        raise ShardError(where, -1, "is a link, not a file", "put the file itself into the zip")
+    if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ShardError(where, -1, f"is packed by method {m.compress_type}, not by deflate", "unpack it and convert the folder")
+    if m.file_size > _MAX_RATIO*m.compress_size:
+        raise ShardError(where, -1, f"declares {m.file_size:,} bytes packed into {m.compress_size:,}, which cannot be", _DAMAGED)
 
 def _declared_members(
     path:Path, # of a zip
@@ -255,18 +275,25 @@ def _check_zip(
 ):
     "Refuse a zip that is not what its directory says"
     members = archive.infolist()
-    if (said := _declared_members(path)) not in (None, len(members)): raise ShardError(str(path), -1, f"says that it has {said:,} members, but its directory lists {len(members):,}", _DAMAGED)
+    if (said := _declared_members(path)) not in (None, len(members)):
+        raise ShardError(str(path), -1, f"says that it has {said:,} members, but its directory lists {len(members):,}", _DAMAGED)
     spans = sorted((m.header_offset, m.header_offset + 30 + m.compress_size) for m in members) + [(archive.start_dir, archive.start_dir)]
-    if spans[0][0] < 0 or any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:])): raise ShardError(str(path), -1, "its members overlap", _DAMAGED)
+    if spans[0][0] < 0 or any(end > begin for (_, end), (begin, _) in zip(spans, spans[1:])):
+        raise ShardError(str(path), -1, "its members overlap", _DAMAGED)
     for m in members:
         where, place = f"{path}: {_shown(m.filename)}", PureWindowsPath(m.filename)  # which takes both kinds of slash
-        if place.anchor or ".." in place.parts: raise ShardError(where, -1, "would be unpacked outside of its folder", _DAMAGED)
-        if _split_of(m.filename): _check_member(m, where)
+        if place.anchor or ".." in place.parts:
+            raise ShardError(where, -1, "would be unpacked outside of its folder", _DAMAGED)
+        if _split_of(m.filename):
+            _check_member(m, where)
         else:
             try:
-                with archive.open(m) as stream: head = stream.read(12 if m.file_size > len(BANDS)*SIZE*SIZE else 0)
-            except (RuntimeError, NotImplementedError): head = b""  # encrypted, or packed in an unusual way
-            except _BROKEN as e: raise ShardError(where, -1, f"is damaged ({e})", _DAMAGED) from None
+                with archive.open(m) as stream:
+                    head = stream.read(12 if m.file_size > len(BANDS)*SIZE*SIZE else 0)
+            except (RuntimeError, NotImplementedError):
+                head = b""  # encrypted, or packed in an unusual way
+            except _BROKEN as e:
+                raise ShardError(where, -1, f"is damaged ({e})", _DAMAGED) from None
             _check_elsewhere(m.filename, where, head)
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #c51761a0
@@ -275,8 +302,10 @@ def _zip_shards(
     path:Path, # of the zip
 )->Iterator[list[Shard]]: # its shards, readable inside the context
     "The shards in a zip, read as streams"
-    try: archive = zipfile.ZipFile(path)
-    except _BROKEN as e: raise ShardError(str(path), -1, f"is a damaged or incomplete zip ({e})", "download it again") from None
+    try:
+        archive = zipfile.ZipFile(path)
+    except _BROKEN as e:
+        raise ShardError(str(path), -1, f"is a damaged or incomplete zip ({e})", "download it again") from None
     with archive:
         _check_zip(path, archive)
         members = [m for m in archive.infolist() if _split_of(m.filename)]
@@ -289,18 +318,24 @@ def _check_place(
     root:Path, # the folder, resolved
 ):
     "Refuse a file that is none, or lies elsewhere"
-    try: target = file.resolve(strict=True)
-    except (OSError, RuntimeError): raise ShardError(str(file), -1, "is a link that leads nowhere", "put the file itself there") from None
-    if not target.is_relative_to(root): raise ShardError(str(file), -1, f"is a link that leads out of the folder, to {_shown(str(target))}", "put the file itself there, or convert the folder that it lies in")
-    if not target.is_file(): raise ShardError(str(file), -1, "is a folder, a pipe or a device, not a file", "put the file itself there")
+    try:
+        target = file.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise ShardError(str(file), -1, "is a link that leads nowhere", "put the file itself there") from None
+    if not target.is_relative_to(root):
+        raise ShardError(str(file), -1, f"is a link that leads out of the folder, to {_shown(str(target))}", "put the file itself there, or convert the folder that it lies in")
+    if not target.is_file():
+        raise ShardError(str(file), -1, "is a folder, a pipe or a device, not a file", "put the file itself there")
 
 def _first_bytes(
     file:Path, # in the folder
 )->bytes: # 12 bytes or fewer; none of a file that may not be read
     "How a file begins"
     try:
-        with open(file, "rb") as stream: return stream.read(12)
-    except OSError: return b""
+        with open(file, "rb") as stream:
+            return stream.read(12)
+    except OSError:
+        return b""
 
 def _folder_shards(
     path:Path, # of the unpacked folder
@@ -310,10 +345,13 @@ def _folder_shards(
     root, found = path.resolve(), []
     for p in path.rglob("*"):
         name = (root/p.relative_to(path)).as_posix()
-        if p.name.lower() in _SPLIT_LIKE and p.is_symlink(): raise ShardError(str(p), -1, "is a link, which is not followed", "put the folder itself there")
-        if p.is_dir() and not p.is_symlink(): continue
+        if p.name.lower() in _SPLIT_LIKE and p.is_symlink():
+            raise ShardError(str(p), -1, "is a link, which is not followed", "put the folder itself there")
+        if p.is_dir() and not p.is_symlink():
+            continue
         if not _split_of(name):
-            if p.is_file(): _check_elsewhere(p.relative_to(path).as_posix(), str(p), _first_bytes(p))
+            if p.is_file():
+                _check_elsewhere(p.relative_to(path).as_posix(), str(p), _first_bytes(p))
             continue
         _check_place(p, root)
         found.append(Shard(_split_of(name), _shown("/".join(name.split("/")[-2:])), p.stat().st_size, opener(p)))
@@ -324,7 +362,8 @@ def _is_zip(
     path:Path, # of a file
 )->bool: # True for anything that begins like a zip
     "Whether a file is meant to be a zip, be it damaged"
-    with open(path, "rb") as file: return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    with open(path, "rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 @contextmanager
 def find_shards(
@@ -332,13 +371,18 @@ def find_shards(
 )->Iterator[list[Shard]]: # train before val, each in natural order; readable inside the context
     "The shards of a source; raises `FileNotFoundError`, or `ShardError` for a source without shards or an untrustworthy zip"
     src = Path(src)
-    if not src.exists(): raise FileNotFoundError(f"{src}: no such file or folder; give the zip, the unpacked folder or one shard file")
-    if not src.is_dir(): check_regular(src)
-    if src.is_dir(): found = _folder_shards(src)
+    if not src.exists():
+        raise FileNotFoundError(f"{src}: no such file or folder; give the zip, the unpacked folder or one shard file")
+    if not src.is_dir():
+        check_regular(src)
+    if src.is_dir():
+        found = _folder_shards(src)
     elif _is_zip(src):
-        with _zip_shards(src) as found: yield _in_order(src, found)
+        with _zip_shards(src) as found:
+            yield _in_order(src, found)
         return
-    else: found = [Shard("train", _shown(src.name), src.stat().st_size, lambda: open(src, "rb", buffering=0))]
+    else:
+        found = [Shard("train", _shown(src.name), src.stat().st_size, lambda: open(src, "rb", buffering=0))]
     yield _in_order(src, found)
 
 def _in_order(
@@ -346,9 +390,11 @@ def _in_order(
     found:list, # of Shard
 )->list[Shard]: # sorted
     "Sort shards; raises `ShardError` if there are none"
-    if not found: raise ShardError(str(src), -1, "holds no shards", "it should hold files such as train/part-r-00000 and val/part-r-00000, in any folder")
+    if not found:
+        raise ShardError(str(src), -1, "holds no shards", "it should hold files such as train/part-r-00000 and val/part-r-00000, in any folder")
     twice = sorted(name for name, k in Counter(s.name for s in found).items() if k > 1)
-    if twice: raise ShardError(str(src), -1, f"holds {twice[0]} more than once", "give the folder of one data set")
+    if twice:
+        raise ShardError(str(src), -1, f"holds {twice[0]} more than once", "give the folder of one data set")
     return sorted(found, key=lambda s: (SPLITS.index(s.split), _natural(s.name)))
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #193c45f7
@@ -373,8 +419,10 @@ def _framed_length(
 )->int: # bytes of its first record with its frame; 0 if there is none
     "How long the first record is"
     try:
-        with shard.open() as stream: head = stream.read(8)
-    except _BROKEN: return 0
+        with shard.open() as stream:
+            head = stream.read(8)
+    except _BROKEN:
+        return 0
     length = struct.unpack("<Q", head)[0] + 16 if len(head) == 8 else 0
     return length if length <= shard.size else 0
 
@@ -383,7 +431,8 @@ def _expected_rows(
 )->dict: # split name to rows
     "How many records the shards should hold"
     sizes = Counter()
-    for s in shards: sizes[s.split] += s.size
+    for s in shards:
+        sizes[s.split] += s.size
     length = max(next(filter(None, map(_framed_length, shards)), 0), len(BANDS)*SIZE*SIZE)
     return {split: size // length for split, size in sizes.items() if size // length}
 
@@ -394,10 +443,12 @@ def _source_sha256(
     stop:threading.Event, # set to give up
 )->str: # hex
     "SHA-256 of a source"
-    if not src.is_dir(): return sha256_file(src, stop)
+    if not src.is_dir():
+        return sha256_file(src, stop)
     lines = hashlib.sha256()
     for shard in shards:
-        with shard.open() as stream: lines.update(f"{_sha256_stream(stream, stop)}  {shard.name}\n".encode())
+        with shard.open() as stream:
+            lines.update(f"{_sha256_stream(stream, stop)}  {shard.name}\n".encode())
     return lines.hexdigest()
 
 @contextmanager
@@ -408,8 +459,10 @@ def _alongside(
     "Run a function in a thread; leaving early stops it"
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        try: yield pool.submit(function, *args, stop)
-        finally: stop.set()
+        try:
+            yield pool.submit(function, *args, stop)
+        finally:
+            stop.set()
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #44ff74ce
 MARKER = "SIMULATED.txt"
@@ -418,7 +471,8 @@ def _marker_text(
     src:Path, # the zip, folder or shard
 )->str|None: # its text, None where there is none
     "What a source says about being simulated"
-    if not src.is_dir() and not _is_zip(src): return None
+    if not src.is_dir() and not _is_zip(src):
+        return None
     data = (_marker_in_folder if src.is_dir() else _marker_in_zip)(src)
     return None if data is None else CONTROL.sub("\ufffd", data.decode(errors="replace"))
 
@@ -427,9 +481,11 @@ def _marker_in_folder(
 )->bytes|None: # the beginning of the marker
     "A marker that lies in the folder itself"
     found = sorted(src.rglob(MARKER))
-    if not found: return None
+    if not found:
+        return None
     _check_place(found[0], src.resolve())
-    with open(found[0], "rb") as file: return file.read(10_000)
+    with open(found[0], "rb") as file:
+        return file.read(10_000)
 
 def _marker_in_zip(
     src:Path, # a zip
@@ -437,11 +493,14 @@ def _marker_in_zip(
     "A marker among the members"
     with zipfile.ZipFile(src) as archive:
         found = [m for m in archive.infolist() if m.filename.split("/")[-1] == MARKER]
-        if not found: return None
+        if not found:
+            return None
         _check_member(found[0], f"{src}: {_shown(found[0].filename)}")
         try:
-            with archive.open(found[0]) as stream: return stream.read(10_000)
-        except _BROKEN as e: raise ShardError(f"{src}: {_shown(found[0].filename)}", -1, f"cannot be read ({e})", _DAMAGED) from None
+            with archive.open(found[0]) as stream:
+                return stream.read(10_000)
+        except _BROKEN as e:
+            raise ShardError(f"{src}: {_shown(found[0].filename)}", -1, f"cannot be read ({e})", _DAMAGED) from None
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #ec8a6954
 CLASS_NAMES = ("0", "1", "2", "3+")
@@ -453,7 +512,8 @@ def _check_disk(
 ):
     "Refuse a conversion that cannot fit"
     need, free = sum(rows.values())*len(BANDS)*SIZE*SIZE, shutil.disk_usage(dest.parent).free
-    if need > free: raise StoreError(f"{dest}: about {need:,} bytes are needed but only {free:,} are free; make room or choose another place")
+    if need > free:
+        raise StoreError(f"{dest}: about {need:,} bytes are needed but only {free:,} are free; make room or choose another place")
 
 def _look_again(
     dest:Path, # file to write
@@ -461,8 +521,10 @@ def _look_again(
 ):
     "Refuse to give its name to a file that nobody could open"
     try:
-        with open_store(part): pass
-    except StoreError as e: raise StoreError(f"{dest}: not written, because nobody could read it again ({e})") from None
+        with open_store(part):
+            pass
+    except StoreError as e:
+        raise StoreError(f"{dest}: not written, because nobody could read it again ({e})") from None
 
 # %% ../../nbs/data/30_droughtwatch.ipynb #c2495830
 def _fill(
@@ -486,13 +548,16 @@ def _reporter(
     skipped:list, # collects what is left out
 )->Callable: # called with each ShardError
     "Raise errors or list them, as long as the list stays short"
-    if on_error not in ("raise", "skip"): raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
     listed = 0
     def report(error):
         nonlocal listed
-        if on_error == "raise": raise error
+        if on_error == "raise":
+            raise error
         listed += len(json.dumps([error.shard, error.reason])) + 40
-        if listed > MOST_LISTED: raise ShardError(error.shard, error.record, f"{error.reason}; with {len(skipped):,} records left out before this one, the source is bad throughout")
+        if listed > MOST_LISTED:
+            raise ShardError(error.shard, error.record, f"{error.reason}; with {len(skipped):,} records left out before this one, the source is bad throughout")
         skipped.append(dict(shard=error.shard, record=error.record, reason=error.reason))
     return report
 
@@ -506,7 +571,8 @@ def convert(
     "Convert DroughtWatch shards to one store file in one pass and bounded memory; raises `ShardError` naming shard and record, `StoreError`, or `FileNotFoundError`"
     src, dest, skipped = Path(src), Path(dest), []
     report = _reporter(on_error, skipped)
-    if dest.is_file() and not h5py.is_hdf5(dest) and (dest.suffix not in (".h5", ".hdf5") or src.exists() and dest.samefile(src)): raise StoreError(f"{dest}: is there already, and no HDF5 file; choose another name, or delete it first")
+    if dest.is_file() and not h5py.is_hdf5(dest) and (dest.suffix not in (".h5", ".hdf5") or src.exists() and dest.samefile(src)):
+        raise StoreError(f"{dest}: is there already, and no HDF5 file; choose another name, or delete it first")
     with find_shards(src) as shards:
         note, rows = _marker_text(src), _expected_rows(shards)
         dest.parent.mkdir(parents=True, exist_ok=True)
@@ -515,5 +581,6 @@ def convert(
         with _alongside(_source_sha256, src, shards) as sha256, writer:
             _fill(writer, shards, sum(rows.values()), report)
             writer.skipped, writer.source_sha256 = skipped, sha256.result()
-    if skipped: print(f"{dest}: {len(skipped):,} left out, the first: {skipped[0]['shard']}, record {skipped[0]['record']}: {skipped[0]['reason']}")
+    if skipped:
+        print(f"{dest}: {len(skipped):,} left out, the first: {skipped[0]['shard']}, record {skipped[0]['record']}: {skipped[0]['reason']}")
     return dest

@@ -30,18 +30,27 @@ def write_whole(
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if callable(write): write(part)
-        else: part.write_bytes(write.encode() if isinstance(write, str) else write)
-        with open(part, "rb+") as f: os.fsync(f.fileno())
+        if callable(write):
+            write(part)
+        else:
+            part.write_bytes(write.encode() if isinstance(write, str) else write)
+        with open(part, "rb+") as f:
+            os.fsync(f.fileno())
         os.replace(part, path)
-    except OSError as e: part.unlink(missing_ok=True); raise (OSError(e.errno, e.strerror, str(path)) if e.errno else e) from None
-    except BaseException: part.unlink(missing_ok=True); raise
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise (OSError(e.errno, e.strerror, str(path)) if e.errno else e) from None
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     return path
 
 # %% ../../nbs/data/00_files.ipynb #fb455a1e
 def _tidy(v):
-    if isinstance(v, dict): return {k: _tidy(x) for k, x in v.items()}
-    if isinstance(v, (list, tuple)): return [_tidy(x) for x in v]
+    if isinstance(v, dict):
+        return {k: _tidy(x) for k, x in v.items()}
+    if isinstance(v, (list, tuple)):
+        return [_tidy(x) for x in v]
     return None if isinstance(v, float) and not math.isfinite(v) else v
 
 def as_json(
@@ -63,9 +72,12 @@ def read_json(
     default=None,  # what stands for a file that is not there
 ):  # its content
     "Read a JSON file; raises `ValueError` that names a damaged file."
-    try: return json.loads(Path(path).read_text())
-    except FileNotFoundError: return default
-    except ValueError: raise ValueError(f"{path} is damaged: it holds no JSON") from None
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        return default
+    except ValueError:
+        raise ValueError(f"{path} is damaged: it holds no JSON") from None
 
 # %% ../../nbs/data/00_files.ipynb #dc9b4767
 _NAMED = {"null": None, "true": True, "false": False}
@@ -77,13 +89,18 @@ _OCTAL = re.compile(r"[-+]?0[0-9_]+")
 def _scalar(node, typed):
     "The value of a YAML scalar; text in quotes stays text."
     text, line = node.value, node.start_mark.line + 1
-    if node.style: return text
-    if text in ("", "~"): return None
-    if text in _WORDS and (typed or _WORDS[text] is None): return _WORDS[text]
+    if node.style:
+        return text
+    if text in ("", "~"):
+        return None
+    if text in _WORDS and (typed or _WORDS[text] is None):
+        return _WORDS[text]
     if not typed and _OCTAL.fullmatch(text):
         raise ValueError(f"line {line}: {text} has a leading zero; remove it, or put it in quotes if it is text")
-    if typed and _INT.fullmatch(text): return int(text)
-    if typed and _FLOAT.fullmatch(text): return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    if typed and _INT.fullmatch(text):
+        return int(text)
+    if typed and _FLOAT.fullmatch(text):
+        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
     return text
 
 # %% ../../nbs/data/00_files.ipynb #bf6855d2
@@ -92,18 +109,24 @@ _TAGS = {f"tag:yaml.org,2002:{t}" for t in ("str", "seq", "map")}  # those of co
 def _content(node, typed, seen):
     "The content of a YAML node; raises `ValueError` for tags, aliases, merges and names given twice."
     where = f"line {node.start_mark.line + 1}"
-    if node.tag not in _TAGS: raise ValueError(f"{where}: the tag {node.tag} is not supported; remove it")
-    if id(node) in seen: raise ValueError(f"{where}: an alias refers to this; repeat the value instead")
+    if node.tag not in _TAGS:
+        raise ValueError(f"{where}: the tag {node.tag} is not supported; remove it")
+    if id(node) in seen:
+        raise ValueError(f"{where}: an alias refers to this; repeat the value instead")
     seen.add(id(node))
-    if isinstance(node, yaml.ScalarNode): return _scalar(node, typed)
-    if isinstance(node, yaml.SequenceNode): return [_content(n, typed, seen) for n in node.value]
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, typed)
+    if isinstance(node, yaml.SequenceNode):
+        return [_content(n, typed, seen) for n in node.value]
     found = {}
     for key, value in node.value:
         name, where = key.value, f"line {key.start_mark.line + 1}"
-        if not isinstance(key, yaml.ScalarNode): raise ValueError(f"{where}: a name must be text")
+        if not isinstance(key, yaml.ScalarNode):
+            raise ValueError(f"{where}: a name must be text")
         if name == "<<" and not key.style:
             raise ValueError(f"{where}: << (merge) is not supported; repeat the values instead")
-        if name in found: raise ValueError(f"{where}: {name} is given twice; keep one of them")
+        if name in found:
+            raise ValueError(f"{where}: {name} is given twice; keep one of them")
         found[name] = _content(value, typed, seen)
     return found
 
@@ -119,17 +142,23 @@ def parse_yaml(
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         node = yaml.compose(text, Loader=_YAML)
         return None if node is None else _content(node, typed, set())
-    except UnicodeDecodeError as e: raise ValueError(f"byte {e.start} is not UTF-8; save it as UTF-8") from None
-    except yaml.YAMLError as e: raise ValueError(f"it is not YAML ({' '.join(str(e).split())})") from None
-    except RecursionError: raise ValueError("it is nested too deeply") from None
+    except UnicodeDecodeError as e:
+        raise ValueError(f"byte {e.start} is not UTF-8; save it as UTF-8") from None
+    except yaml.YAMLError as e:
+        raise ValueError(f"it is not YAML ({' '.join(str(e).split())})") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 def read_yaml(
     path,  # file to read
 ) -> dict:  # name to value
     "Read a YAML file of names and values, see `parse_yaml`; raises `ValueError` that names a damaged file."
-    try: found = parse_yaml(Path(path).read_bytes())
-    except ValueError as e: raise ValueError(f"{path} is damaged: {e}") from None
-    if not isinstance(found, dict): raise ValueError(f"{path} is damaged: it holds no names and values")
+    try:
+        found = parse_yaml(Path(path).read_bytes())
+    except ValueError as e:
+        raise ValueError(f"{path} is damaged: {e}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged: it holds no names and values")
     return found
 
 # %% ../../nbs/data/00_files.ipynb #387aeced
@@ -150,24 +179,32 @@ def hold(
     "Hold a lock; raises `filelock.Timeout` if another process has it for longer than `wait`, and `LockError` if the file system has no locks."
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     lock = _file_lock(path)
-    try: lock.acquire(timeout=wait, poll_interval=.05)
+    try:
+        lock.acquire(timeout=wait, poll_interval=.05)
     except OSError as e:
-        if e.errno not in NO_LOCKS: raise
+        if e.errno not in NO_LOCKS:
+            raise
         hint = f"set the environment variable {SOFT_LOCKS}=1 to use lock files in their place, or choose a folder on a local disk"
         raise LockError(e.errno, f"the file system has no file locks ({os.strerror(e.errno)}): {hint}", str(path)) from None
-    try: yield lock
-    finally: lock.release()
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 def is_held(
     path,  # the lock file
 ) -> bool:  # whether a process holds it at this moment
     "Look whether a lock is held, by holding it for an instant; who may not write there cannot know, and is told that it is not."
     lock = _file_lock(path)
-    if not Path(lock.lock_file).exists(): return False
+    if not Path(lock.lock_file).exists():
+        return False
     try:
-        with lock.acquire(timeout=0): return False
-    except Timeout: return True
-    except OSError: return False
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 # %% ../../nbs/data/00_files.ipynb #399538ed
 @contextmanager
@@ -176,9 +213,13 @@ def only_writer(
 ):
     "Be the only one to write a file: `PATH.lock` is there, and locked, as long as that lasts, or after the process was killed; raises `BlockingIOError` if another process writes it, and `LockError` if the file system has no locks."
     with ExitStack() as held:
-        try: held.enter_context(hold(f"{path}.lock"))
-        except Timeout: raise BlockingIOError(errno.EAGAIN, "another process is writing it", str(path)) from None
-        except LockError: Path(f"{path}.lock").unlink(missing_ok=True); raise
+        try:
+            held.enter_context(hold(f"{path}.lock"))
+        except Timeout:
+            raise BlockingIOError(errno.EAGAIN, "another process is writing it", str(path)) from None
+        except LockError:
+            Path(f"{path}.lock").unlink(missing_ok=True)
+            raise
         held.callback(Path(f"{path}.lock").unlink, missing_ok=True)
         yield
 
@@ -199,7 +240,10 @@ def on_signals(
     def interrupt(*_): raise KeyboardInterrupt
     here = threading.current_thread() is threading.main_thread()
     before = {s: h for s in signals if here and (h := signal.getsignal(s)) not in (signal.SIG_IGN, None)}
-    for s in before: signal.signal(s, handler or interrupt)
-    try: yield
+    for s in before:
+        signal.signal(s, handler or interrupt)
+    try:
+        yield
     finally:
-        for s, h in before.items(): signal.signal(s, h)
+        for s, h in before.items():
+            signal.signal(s, h)

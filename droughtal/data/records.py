@@ -91,8 +91,10 @@ def _take(
 )->bytes: # exactly `n` bytes
     "Read exactly `n` bytes or raise a `ShardError` which says how many are missing"
     data = stream.read(n)
-    while data and len(data) < n and (more := stream.read(n - len(data))): data += more
-    if len(data) == n: return data
+    while data and len(data) < n and (more := stream.read(n - len(data))):
+        data += more
+    if len(data) == n:
+        return data
     raise ShardError(shard, record, f"the file ends inside this record: {n - len(data):,} of the {n:,} bytes of its {what} are missing",
                      "download or copy the file again, or keep the whole records before it with on_error='skip'", framing=True)
 
@@ -121,7 +123,8 @@ def read_frame(
 )->bytes|None: # the record's data, None at the end of the shard
     "Read one record's bytes; raises `ShardError` for a truncated frame or a wrong checksum"
     first = stream.read(1)
-    if not first: return None
+    if not first:
+        return None
     head = first + _take(stream, 11, "header", shard, record)
     length, length_crc = struct.unpack("<QI", head)
     if verify and masked_crc(head[:8]) != length_crc:
@@ -138,8 +141,10 @@ def make_example(
 )->bytes: # serialised tf.train.Example, the same bytes for the same features
     "Serialise one record"
     def feature(value):
-        if isinstance(value, (bytes, str)): return example_pb2.Feature(bytes_list=example_pb2.BytesList(value=[value.encode() if isinstance(value, str) else value]))
-        if isinstance(value, float): return example_pb2.Feature(float_list=example_pb2.FloatList(value=[value]))
+        if isinstance(value, (bytes, str)):
+            return example_pb2.Feature(bytes_list=example_pb2.BytesList(value=[value.encode() if isinstance(value, str) else value]))
+        if isinstance(value, float):
+            return example_pb2.Feature(float_list=example_pb2.FloatList(value=[value]))
         return example_pb2.Feature(int64_list=example_pb2.Int64List(value=[int(value)]))
     example = example_pb2.Example(features=example_pb2.Features(feature={k: feature(v) for k, v in features.items()}))
     return example.SerializeToString(deterministic=True)
@@ -153,10 +158,13 @@ def _feature_fault(
     kind:str, # "bytes" or "int64"
 )->str: # what is wrong with it
     "Say in words why a feature is not one value of its kind"
-    if name not in features: return f"{name} is missing"
+    if name not in features:
+        return f"{name} is missing"
     found = features[name].WhichOneof("kind")
-    if found is None: return f"{name} is empty"
-    if found != f"{kind}_list": return f"{name} holds {found.removesuffix('_list')} where {kind} is expected"
+    if found is None:
+        return f"{name} is empty"
+    if found != f"{kind}_list":
+        return f"{name} holds {found.removesuffix('_list')} where {kind} is expected"
     return f"{name} holds {len(getattr(features[name], found).value)} values where one is expected"
 
 # %% ../../nbs/data/10_records.ipynb #189df1bf
@@ -168,7 +176,8 @@ def _too_long(
 )->str: # what is wrong with it
     "Name the pixel type that a band's length suggests"
     found, (each, rest) = f"{name} has {n:,} bytes where a {SIZE}x{SIZE} image of uint8 has {BAND_BYTES:,}", divmod(n, BAND_BYTES)
-    if rest: return found
+    if rest:
+        return found
     return f"{found}: {each} bytes a pixel" + (f", which looks like {_PIXEL_TYPES[each]}" if each in _PIXEL_TYPES else "")
 
 def _band(
@@ -179,10 +188,12 @@ def _band(
 )->bytes: # the band's byte string, 4,225 bytes or a few more
     "One band of a record"
     values = features[name].bytes_list.value if name in features else ()
-    if len(values) != 1: raise ShardError(shard, record, _feature_fault(features, name, "bytes"), _SKIP)
+    if len(values) != 1:
+        raise ShardError(shard, record, _feature_fault(features, name, "bytes"), _SKIP)
     if len(values[0]) < BAND_BYTES:
         raise ShardError(shard, record, f"{name} has {len(values[0]):,} bytes, shorter than the {BAND_BYTES:,} of a {SIZE}x{SIZE} image", _SKIP)
-    if len(values[0]) >= 2*BAND_BYTES: raise ShardError(shard, record, _too_long(name, len(values[0])), f"store the bands as uint8, one byte a pixel, or {_SKIP}")
+    if len(values[0]) >= 2*BAND_BYTES:
+        raise ShardError(shard, record, _too_long(name, len(values[0])), f"store the bands as uint8, one byte a pixel, or {_SKIP}")
     return values[0]
 
 # %% ../../nbs/data/10_records.ipynb #4485acbc
@@ -193,7 +204,8 @@ def _label(
 )->int: # 0..3
     "The label of a record"
     values = features["label"].int64_list.value if "label" in features else ()
-    if len(values) != 1: raise ShardError(shard, record, _feature_fault(features, "label", "int64"), _SKIP)
+    if len(values) != 1:
+        raise ShardError(shard, record, _feature_fault(features, "label", "int64"), _SKIP)
     if not 0 <= values[0] < N_CLASSES:
         raise ShardError(shard, record, f"label is {values[0]}, outside 0..{N_CLASSES - 1}", _SKIP)
     return values[0]
@@ -206,8 +218,10 @@ def _name(
 )->str: # "" where there is none
     "The record's own name"
     names = features["filename"].bytes_list.value if "filename" in features else ()
-    if len(names) and len(names[0]) > MAX_NAME: raise ShardError(shard, record, f"filename has {len(names[0]):,} bytes, above the limit of {MAX_NAME:,}", _SKIP)
-    if len(names) and any(c < 32 or c == 127 for c in names[0]): raise ShardError(shard, record, "filename holds control characters", _SKIP)
+    if len(names) and len(names[0]) > MAX_NAME:
+        raise ShardError(shard, record, f"filename has {len(names[0]):,} bytes, above the limit of {MAX_NAME:,}", _SKIP)
+    if len(names) and any(c < 32 or c == 127 for c in names[0]):
+        raise ShardError(shard, record, "filename holds control characters", _SKIP)
     return names[0].decode(errors="replace") if len(names) else ""
 
 # %% ../../nbs/data/10_records.ipynb #85245361
@@ -218,11 +232,14 @@ def parse_example(
     lengths:Counter|None=None, # counts the lengths of the bands' byte strings
 )->Record: # with an image of its own, no view of a shared buffer
     "Parse one record; raises `ShardError` for bytes that do not parse, a missing, short, far too long or mistyped band, a missing or impossible label, an endless name"
-    try: features = example_pb2.Example.FromString(data).features.feature
-    except DecodeError as e: raise ShardError(shard, record, f"is no tf.train.Example ({e})", _SKIP) from None
+    try:
+        features = example_pb2.Example.FromString(data).features.feature
+    except DecodeError as e:
+        raise ShardError(shard, record, f"is no tf.train.Example ({e})", _SKIP) from None
     bands = [_band(features, name, shard, record) for name in BANDS]
     label, filename = _label(features, shard, record), _name(features, shard, record)
-    if lengths is not None: lengths.update(map(len, bands))
+    if lengths is not None:
+        lengths.update(map(len, bands))
     pixels = np.frombuffer(bytearray().join([b if len(b) == BAND_BYTES else b[:BAND_BYTES] for b in bands]), np.uint8)
     return Record(pixels.reshape(len(BANDS), SIZE, SIZE), label, filename, shard, record)
 
@@ -237,7 +254,8 @@ def write_records(
     total = 0
     for i, (image, label) in enumerate(zip(images, labels)):
         features = {name: band.tobytes() for name, band in zip(BANDS, image)} | {"label": int(label)}
-        if filenames is not None: features["filename"] = str(filenames[i])
+        if filenames is not None:
+            features["filename"] = str(filenames[i])
         total += write_frame(file, make_example(features))
     return total
 
@@ -252,11 +270,15 @@ def _check_chips(
     if shape[1:] != (len(BANDS), SIZE, SIZE) or dtype != np.uint8:
         raise ValueError(f"images must be (n, {len(BANDS)}, {SIZE}, {SIZE}) uint8, not {shape} {dtype}")
     for name, values in dict(images=images, labels=labels).items():
-        if np.ma.is_masked(values): raise ValueError(f"{name} must not be masked, and some values are; leave those chips out, or fill them and pass the plain array")
+        if np.ma.is_masked(values):
+            raise ValueError(f"{name} must not be masked, and some values are; leave those chips out, or fill them and pass the plain array")
     labels = np.asarray(labels)
-    if labels.shape != shape[:1] or labels.dtype.kind not in "iu": raise ValueError(f"labels must be ({shape[0]},) integers, not {labels.shape} {labels.dtype}")
-    if len(labels) and not (0 <= labels.min() and labels.max() < N_CLASSES): raise ValueError(f"labels must lie in 0..{N_CLASSES - 1}, not {labels.min()}..{labels.max()}")
-    if filenames is not None and len(filenames) != shape[0]: raise ValueError(f"filenames must be {shape[0]} names, not {len(filenames)}")
+    if labels.shape != shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be ({shape[0]},) integers, not {labels.shape} {labels.dtype}")
+    if len(labels) and not (0 <= labels.min() and labels.max() < N_CLASSES):
+        raise ValueError(f"labels must lie in 0..{N_CLASSES - 1}, not {labels.min()}..{labels.max()}")
+    if filenames is not None and len(filenames) != shape[0]:
+        raise ValueError(f"filenames must be {shape[0]} names, not {len(filenames)}")
 
 # %% ../../nbs/data/10_records.ipynb #8a628997
 def write_shard(
@@ -267,10 +289,12 @@ def write_shard(
 )->int: # bytes written
     "Write chips as one TFRecord shard; raises `ValueError` naming the parameter that does not fit"
     _check_chips(images, labels, filenames)
-    if hasattr(path_or_file, "write"): return write_records(path_or_file, images, labels, filenames)
+    if hasattr(path_or_file, "write"):
+        return write_records(path_or_file, images, labels, filenames)
     path = Path(path_or_file)
     part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file: total = write_records(file, images, labels, filenames)
+    with open(part, "wb") as file:
+        total = write_records(file, images, labels, filenames)
     os.replace(part, path)
     return total
 
@@ -284,7 +308,8 @@ def _varint(
     while True:
         byte = data[at]
         value, shift, at = value | (byte & 127) << shift, shift + 7, at + 1
-        if byte < 128: return value, at
+        if byte < 128:
+            return value, at
 
 def _fields(
     data:bytes, # a message that is known to be whole
@@ -294,7 +319,8 @@ def _fields(
     "The fields of a message; raises `ValueError` for another kind than bytes"
     while start < end:
         tag, start = _varint(data, start)
-        if tag & 7 != 2: raise ValueError("no field of bytes")
+        if tag & 7 != 2:
+            raise ValueError("no field of bytes")
         length, start = _varint(data, start)
         yield tag >> 3, start, start + length
         start += length
@@ -306,7 +332,8 @@ def _only(
 )->tuple[int, int]: # where its value begins and ends
     "The only field of a message; raises `ValueError` where it is not the only one"
     (found, *value), = _fields(data, *span)
-    if found != number: raise ValueError("another field")
+    if found != number:
+        raise ValueError("another field")
     return tuple(value)
 
 def _places(
@@ -317,7 +344,8 @@ def _places(
     for number, *entry in _fields(data, *_only(data, (0, len(data)), 1)):
         (k, *key), (v, *value) = _fields(data, *entry)
         name = data[slice(*key)].decode()
-        if (number, k, v) != (1, 1, 2) or name in found: raise ValueError("no plain map")
+        if (number, k, v) != (1, 1, 2) or name in found:
+            raise ValueError("no plain map")
         found[name] = _only(data, _only(data, value, 3 if name == "label" else 1), 1)
     return found
 
@@ -335,14 +363,18 @@ def learn_layout(
     data:bytes, # a record that `parse_example` accepts
 )->Layout|None: # of its frame; None if others cannot be recognised by it
     "Learn from one record how its like are laid out"
-    try: places = {n: (a + 12, b + 12) for n, (a, b) in _places(data).items()}
-    except (ValueError, IndexError): return None
+    try:
+        places = {n: (a + 12, b + 12) for n, (a, b) in _places(data).items()}
+    except (ValueError, IndexError):
+        return None
     bands, label, name = [places.pop(b, (0, 0)) for b in BANDS], places.pop("label", (0, 0)), places.pop("filename", (0, 0))
-    if places or label[1] - label[0] != 1 or any(b - a < BAND_BYTES for a, b in bands): return None
+    if places or label[1] - label[0] != 1 or any(b - a < BAND_BYTES for a, b in bands):
+        return None
     head = struct.pack("<Q", len(data))
     frame = np.frombuffer(head + struct.pack("<I", masked_crc(head)) + data + bytes(4), np.uint8)
     differs = np.zeros(len(frame), bool)
-    for a, b in (*bands, label, name, (len(frame) - 4, len(frame))): differs[a:b] = True
+    for a, b in (*bands, label, name, (len(frame) - 4, len(frame))):
+        differs[a:b] = True
     fixed = np.flatnonzero(~differs)
     return Layout(len(frame), bands, label[0], name, fixed, frame[fixed])
 
@@ -356,7 +388,8 @@ def _matching(
     names = frames[:, slice(*layout.name)]
     sound = (frames[:, layout.fixed] == layout.values).all(1) & (frames[:, layout.label] < N_CLASSES) & ((names >= 32) & (names < 127)).all(1)
     n = len(frames) if sound.all() else int(sound.argmin())
-    if not verify or n == 0: return n
+    if not verify or n == 0:
+        return n
     stated = np.ascontiguousarray(frames[:n, -4:]).view("<u4").ravel()
     wrong = np.array([masked_crc(frame[12:-4]) for frame in frames[:n]], np.uint32) != stated
     return int(wrong.argmax()) if wrong.any() else n
@@ -378,9 +411,12 @@ class _Window:
         self.data[:left] = self.data[self.start:self.end]
         self.start, self.end, room = 0, left, memoryview(self.data)
         try:
-            while not self.fault and (n := self.stream.readinto(room[self.end:self.end + _PIECE])): self.end += n
-        except Exception as fault: self.fault = fault
-        if self.fault and not self.end: raise self.fault
+            while not self.fault and (n := self.stream.readinto(room[self.end:self.end + _PIECE])):
+                self.end += n
+        except Exception as fault:
+            self.fault = fault
+        if self.fault and not self.end:
+            raise self.fault
         return self.end
 
     def read(self,
@@ -398,7 +434,8 @@ class _Window:
         n:int, # bytes wanted
     )->bytes: # as many, fewer only at the end
         "Look at what comes next"
-        if self.end - self.start < n: self.fill()
+        if self.end - self.start < n:
+            self.fill()
         return self.data[self.start:min(self.start + n, self.end)].tobytes()
 
     def skip(self,
@@ -412,7 +449,8 @@ class _Window:
         most:int, # frames
     )->np.ndarray: # (n, length) uint8, a view
         "The next bytes as frames of one length"
-        if self.end - self.start < length: self.fill()
+        if self.end - self.start < length:
+            self.fill()
         n = min((self.end - self.start) // length, most)
         return self.data[self.start:self.start + n*length].reshape(n, length)
 
@@ -452,17 +490,22 @@ def _warner()->Callable: # called with each ShardError
     def warn(error):
         nonlocal told
         told += 1
-        if told <= MOST_WARNINGS: warnings.warn(f"left out: {error}")
-        elif told == MOST_WARNINGS + 1: warnings.warn(f"left out: more than {MOST_WARNINGS} records of {error.shard}; give a function as on_error to see them all")
+        if told <= MOST_WARNINGS:
+            warnings.warn(f"left out: {error}")
+        elif told == MOST_WARNINGS + 1:
+            warnings.warn(f"left out: more than {MOST_WARNINGS} records of {error.shard}; give a function as on_error to see them all")
     return warn
 
 def _reporter(
     on_error, # "raise", "skip" or a function of a ShardError
 )->Callable: # called with each ShardError
     "What to do with an error; raises `ValueError` for an unknown choice"
-    if callable(on_error): return on_error
-    if on_error == "skip": return _warner()
-    if on_error != "raise": raise ValueError(f"on_error must be 'raise', 'skip' or a function, not {on_error!r}")
+    if callable(on_error):
+        return on_error
+    if on_error == "skip":
+        return _warner()
+    if on_error != "raise":
+        raise ValueError(f"on_error must be 'raise', 'skip' or a function, not {on_error!r}")
     def fail(error): raise error
     return fail
 
@@ -491,7 +534,8 @@ def _other_format(
 )->ShardError|None: # None for a format that is not known
     "Name the format of a file that is no TFRecord"
     for at, magic, what, hint in _FORMATS:
-        if beginning.startswith(magic, at): return ShardError(name, 0, f"wrong CRC of the length: the file is {what}, no TFRecord", hint, framing=True)
+        if beginning.startswith(magic, at):
+            return ShardError(name, 0, f"wrong CRC of the length: the file is {what}, no TFRecord", hint, framing=True)
 
 # %% ../../nbs/data/10_records.ipynb #b2efba69
 _MOST_LAYOUTS, _MANY = 100, 1024
@@ -504,7 +548,8 @@ def _alike(
     most:int, # frames to look at
 )->tuple: # their frames, their layout, how many were looked at
     "Take the next frames if they have the layout"
-    if layout is None: return (), None, 0
+    if layout is None:
+        return (), None, 0
     frames = window.frames(layout.length, most if left is None else min(most, left // layout.length))
     n = _matching(frames, layout, verify) if len(frames) else 0
     window.skip(n*layout.length)
@@ -526,17 +571,21 @@ def _parse_stream(
         try:
             frames, layout, tried = _alike(window, layouts.get(head := window.peek(8)), left, verify, most)
             if len(frames):
-                if lengths is not None: lengths.update([b - a for a, b in layout.bands]*len(frames))
+                if lengths is not None:
+                    lengths.update([b - a for a, b in layout.bands]*len(frames))
                 yield _block(frames, layout, name, number)
             else:
                 data = read_frame(window, name, number, left, verify)
-                if data is None: return
+                if data is None:
+                    return
                 record = parse_example(data, name, number, lengths)
-                if learned < _MOST_LAYOUTS and (layout := learn_layout(data)): layouts[head], learned = layout, learned + 1
+                if learned < _MOST_LAYOUTS and (layout := learn_layout(data)):
+                    layouts[head], learned = layout, learned + 1
                 yield _single(record)
         except ShardError as error:
             report(error if number or not error.framing else _other_format(beginning, name) or error)
-            if error.framing: return
+            if error.framing:
+                return
         number += max(len(frames), 1)
         most = min(2*most, _MANY) if len(frames) == tried else max(len(frames), 1)
 
@@ -580,8 +629,10 @@ def check_regular(
     path:Path, # of a file
 ):
     "Refuse what is no file before it is opened, for a pipe would be waited for; raises `FileNotFoundError` or `ShardError`"
-    if not path.exists(): raise FileNotFoundError(f"{path}: no such file or folder; check the path")
-    if not path.is_file(): raise ShardError(str(path), -1, "is a folder, a pipe or a device, not a file", "give the path of a shard")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder; check the path")
+    if not path.is_file():
+        raise ShardError(str(path), -1, "is a folder, a pipe or a device, not a file", "give the path of a shard")
 
 def _read_path(
     path:Path, # a shard

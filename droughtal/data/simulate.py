@@ -74,7 +74,8 @@ class SimConfig:
     def __post_init__(self):
         ranges = dict(chips_per_scene=(1, 50), duplicate_share=(0, .5), label_noise=(0, .5), near_noise=(0, 1), hidden_share=(0, .99),
                       scene_share=(0, 1), cloudy_share=(0, 1), empty_share=(0, .5), zero_band_share=(0, .5))
-        for name, (low, high) in ranges.items(): _check_number(name, getattr(self, name), low, high)
+        for name, (low, high) in ranges.items():
+            _check_number(name, getattr(self, name), low, high)
         _check_shares(self.class_shares)
         if clean_shares(self).min() <= 0:
             raise ValueError(f"label_noise {self.label_noise:g} alone gives some class more than its share in class_shares {self.class_shares}; lower label_noise")
@@ -323,9 +324,12 @@ def _reflective(
     ground = (_SPECTRA @ cover.reshape(*cover.shape[:2], -1)).reshape(cover.shape)
     air = _PATH + np.float32(abs(rng.normal(0, .007)) - .004) * _HAZE
     seen = ground * _PASSED * (light[:, None] * (1 - .78 * shadow)) + air * (1 - .12 * shadow)
-    if patch.any(): seen = seen * (1 - .32 * patch) + .028 * _HAZE * patch
-    if cloud.any(): seen = seen * (1 - np.minimum(cloud, 1)) + _CLOUD * cloud
-    if veil.any(): seen = seen * (1 - veil) + .75 * _CLOUD * veil
+    if patch.any():
+        seen = seen * (1 - .32 * patch) + .028 * _HAZE * patch
+    if cloud.any():
+        seen = seen * (1 - np.minimum(cloud, 1)) + _CLOUD * cloud
+    if veil.any():
+        seen = seen * (1 - veil) + .75 * _CLOUD * veil
     return COUNTS * seen
 
 # %% ../../nbs/data/40_simulate.ipynb #bc208492
@@ -473,16 +477,20 @@ def _check_count(
     low:int, # smallest value
 )->int: # the value as an int
     "Refuse what is no whole number of at least `low`, with a `ValueError` naming the parameter"
-    try: number = operator.index(value)
-    except TypeError: number = None
-    if number is None or isinstance(value, (bool, np.bool_)) or number < low: raise ValueError(f"{name} must be a whole number of at least {low}, not {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, (bool, np.bool_)) or number < low:
+        raise ValueError(f"{name} must be a whole number of at least {low}, not {value!r}")
     return number
 
 def _check_config(
     config, # candidate
 ):
     "Refuse what is no `SimConfig`, with a `ValueError`"
-    if not isinstance(config, SimConfig): raise ValueError(f"config must be a SimConfig, not {type(config).__name__}")
+    if not isinstance(config, SimConfig):
+        raise ValueError(f"config must be a SimConfig, not {type(config).__name__}")
 
 def simulate_stream(
     seed:int=0, # 0 or more
@@ -538,13 +546,15 @@ def _split_scenes(
     "Chips in stream order, each with its split"
     if fresh:
         for split, n, stream in (("train", rows - n_test, 0), ("val", n_test, 1)):
-            if n: yield from ((split, *scene) for scene in simulate_rows(n, seed, stream, config))
+            if n:
+                yield from ((split, *scene) for scene in simulate_rows(n, seed, stream, config))
         return
     is_test = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,))).permutation(rows) < n_test
     for scene in simulate_rows(rows, seed, 0, config):
         here, is_test = is_test[:len(scene.images)], is_test[len(scene.images):]
         for split, mask in (("train", ~here), ("val", here)):
-            if mask.any(): yield split, scene.images[mask], _take(scene.info, mask)
+            if mask.any():
+                yield split, scene.images[mask], _take(scene.info, mask)
 
 def _shards(
     scenes:Iterator[tuple], # split name, images, info
@@ -562,9 +572,11 @@ def _shards(
         return split, written[split] - 1, images[:n][order], info[:n].iloc[order]
     for split, images, info in scenes:
         waiting[split].append((images, info))
-        while sum(len(i) for i, _ in waiting[split]) >= rows_per_shard: yield shard(split)
+        while sum(len(i) for i, _ in waiting[split]) >= rows_per_shard:
+            yield shard(split)
     for split in waiting:
-        while waiting[split]: yield shard(split)
+        while waiting[split]:
+            yield shard(split)
 
 # %% ../../nbs/data/40_simulate.ipynb #cbb5ca3e
 def simulate_zip(
@@ -581,9 +593,11 @@ def simulate_zip(
     path, rows = Path(path), _check_count("rows", rows, 2)
     seed, rows_per_shard = _check_count("seed", seed, 0), _check_count("rows_per_shard", rows_per_shard, 1)
     _check_number("test_share", test_share, 0, .9)
-    if not isinstance(test_from_new_scenes, (bool, np.bool_)): raise ValueError(f"test_from_new_scenes must be True or False, not {test_from_new_scenes!r}")
+    if not isinstance(test_from_new_scenes, (bool, np.bool_)):
+        raise ValueError(f"test_from_new_scenes must be True or False, not {test_from_new_scenes!r}")
     _check_config(config)
-    if path.is_file() and not zipfile.is_zipfile(path): raise ValueError(f"path: {path} is there already, and no zip; choose another name, or delete it first")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise ValueError(f"path: {path} is there already, and no zip; choose another name, or delete it first")
     n_test = max(1, min(rows - 1, round(rows * test_share))) if test_share else 0
     shards = _shards(_split_scenes(rows, n_test, seed, test_from_new_scenes, config), rows_per_shard, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -591,9 +605,11 @@ def simulate_zip(
     note = f"Simulated by droughtal.data.simulate, no real data: rows={rows}, seed={seed}, test_share={test_share:.6g}, rows_per_shard={rows_per_shard}, test_from_new_scenes={test_from_new_scenes}, {config}\n"
     try:
         truth = _write_zip(part, shards, rows, note)
-        if truth_path is not None: _write_truth(Path(truth_path), truth)
+        if truth_path is not None:
+            _write_truth(Path(truth_path), truth)
         os.replace(part, path)
-    finally: part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 def _write_zip(
@@ -605,12 +621,14 @@ def _write_zip(
     "Write the shards into a zip, and a leftover and a note beside them"
     truth = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, progress_bar(total=rows, desc="simulate", unit="chip") as bar:
-        with archive.open(f"{FOLDER}/{MARKER}", "w") as file: file.write(note.encode())
+        with archive.open(f"{FOLDER}/{MARKER}", "w") as file:
+            file.write(note.encode())
         for split, number, images, info in shards:
             name = f"part-r-{number:05d}"
             with archive.open(f"{FOLDER}/{split}/{name}", "w", force_zip64=True) as file:
                 write_shard(file, images, info.label.to_numpy(), info.filename.tolist())
-            if not truth: _write_leftover(archive, f"{FOLDER}/{split}/{name}.gstmp", images, info)
+            if not truth:
+                _write_leftover(archive, f"{FOLDER}/{split}/{name}.gstmp", images, info)
             truth.append(info.assign(split=split, shard=name, record=np.arange(len(info))))
             bar.update(len(images))
     return pd.concat(truth, ignore_index=True)
@@ -624,7 +642,8 @@ def _write_leftover(
     "A shard broken off in its first record, as an interrupted copy leaves it"
     buffer = io.BytesIO()
     write_shard(buffer, images[:1], info.label.to_numpy()[:1], info.filename.tolist()[:1])
-    with archive.open(name, "w") as file: file.write(buffer.getvalue()[:8152])
+    with archive.open(name, "w") as file:
+        file.write(buffer.getvalue()[:8152])
 
 def _write_truth(
     path:Path, # parquet file

@@ -83,7 +83,8 @@ def _cloudy(
     bands:tuple, # C names
 )->np.ndarray: # (n,) bool, all False where the rule is not defined
     "Which chips are cloudy by the stated rule"
-    if not {"B2", "B10"} <= set(bands): return np.zeros(len(images), bool)
+    if not {"B2", "B10"} <= set(bands):
+        return np.zeros(len(images), bool)
     blue, thermal = images[:, bands.index("B2")], images[:, bands.index("B10")]
     seen = np.count_nonzero((blue >= CLOUD_BLUE) & (thermal < CLOUD_THERMAL), (1, 2))
     return seen / (images.shape[2]*images.shape[3]) >= CLOUD_SHARE
@@ -150,7 +151,8 @@ def _group(
     name:str, # in it
 )->h5py.Group: # new, or there already
     "A group by its name"
-    if name not in parent: h5py.h5g.create(parent.id, name.encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
+    if name not in parent:
+        h5py.h5g.create(parent.id, name.encode(), gcpl=_timeless(h5py.h5p.GROUP_CREATE))
     return parent[name]
 
 # %% ../../nbs/data/20_store.ipynb #ba75ee56
@@ -160,7 +162,8 @@ def _create(
     shape:tuple, # (C, H, W)
 )->tuple: # the open file, and for each split a list of (offset, rows)
     "Create the file with a place for each split's images; raises `OSError` if it cannot have its full length"
-    with open(path, "wb") as probe: _make_room(probe.fileno(), sum(capacity.values()) * int(np.prod(shape)))
+    with open(path, "wb") as probe:
+        _make_room(probe.fileno(), sum(capacity.values()) * int(np.prod(shape)))
     path.unlink()  # some file systems write a file that was cut to nothing out to the disc when it is closed
     file = _new_file(path)
     places = {s: [(_reserve(_group(file, s), "images", (n, *shape)), n)] for s, n in capacity.items() if n}
@@ -188,16 +191,20 @@ def _make_room(
     more:int=0, # bytes that HDF5 will write behind it
 ):
     "Write zeros behind the end; raises `OSError` if the system does not let a file have so many bytes"
-    for offset in range(end, end + more + _ROOM, _ROOM): _write_at(fd, bytes(_ROOM), offset)
+    for offset in range(end, end + more + _ROOM, _ROOM):
+        _write_at(fd, bytes(_ROOM), offset)
 
 def _let_go(
     file, # open HDF5 file that is to be thrown away
     fd:int|None, # its file descriptor
 ):
     "Close the file, its contents given up"
-    if fd is not None: os.ftruncate(fd, 0)
-    try: file.close()
-    except (OSError, RuntimeError): pass
+    if fd is not None:
+        os.ftruncate(fd, 0)
+    try:
+        file.close()
+    except (OSError, RuntimeError):
+        pass
 
 # %% ../../nbs/data/20_store.ipynb #471ff658
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]") # control characters but for tab and line ends
@@ -220,30 +227,39 @@ class StoreWriter:
         self.path, self.bands, self.class_names = Path(path), tuple(map(str, bands)), [str(c) for c in class_names]
         self.shape = (len(self.bands), *map(int, size))
         self.source, self.source_sha256, self.description, self.simulated = str(source), source_sha256, description, bool(simulated)
-        if len(set(self.bands)) != len(self.bands): raise StoreError(f"bands must have different names, not {list(self.bands)}")
-        if min(self.shape) < 1: raise StoreError(f"an image needs at least one band and one pixel, not (bands, height, width) = {self.shape}")
+        if len(set(self.bands)) != len(self.bands):
+            raise StoreError(f"bands must have different names, not {list(self.bands)}")
+        if min(self.shape) < 1:
+            raise StoreError(f"an image needs at least one band and one pixel, not (bands, height, width) = {self.shape}")
         self.part = self.path.with_name(self.path.name + ".part")
         self.block_rows = max(1, BLOCK_BYTES // int(np.prod(self.shape)))
         self.capacity = {s: int(n) for s, n in (capacity or {"train": self.block_rows}).items()}
         self.skipped, self.band_lengths = [], Counter()
         self.splits = {s: _Split(self.block_rows, self.shape) for s in SPLITS}
-        if wrong := [v for v in (*self.bands, *self.class_names, self.source, self.description) if CONTROL.search(v)]: raise StoreError(f"{wrong[0]!r} holds control characters; leave them out")
+        if wrong := [v for v in (*self.bands, *self.class_names, self.source, self.description) if CONTROL.search(v)]:
+            raise StoreError(f"{wrong[0]!r} holds control characters; leave them out")
         self.free, self.pending, self.file, self.fd, self.pool, self.alone = [], deque(), None, None, None, ExitStack()
 
     def __enter__(self):
         with ExitStack() as alone, self._telling():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            try: alone.enter_context(only_writer(self.path))
-            except BlockingIOError: raise StoreError(f"{self.path}: another process is writing it; wait for its end, or choose another name") from None
-            try: self.file, self.places = _create(self.part, self.capacity, self.shape)
-            except OSError: self.part.unlink(missing_ok=True); raise
+            try:
+                alone.enter_context(only_writer(self.path))
+            except BlockingIOError:
+                raise StoreError(f"{self.path}: another process is writing it; wait for its end, or choose another name") from None
+            try:
+                self.file, self.places = _create(self.part, self.capacity, self.shape)
+            except OSError:
+                self.part.unlink(missing_ok=True)
+                raise
             self.fd, self.pool = os.open(self.part, os.O_RDWR), ThreadPoolExecutor(2)
             self.alone = alone.pop_all()
         return self
 
     def __exit__(self, kind, error, traceback):
         try:
-            if kind is None: self.finish()
+            if kind is None:
+                self.finish()
         finally:
             self.close(empty=True)
             self.part.unlink(missing_ok=True)
@@ -252,9 +268,12 @@ class StoreWriter:
     @contextmanager
     def _telling(self):
         "Turn what the system says against a write into an error that names the file"
-        try: yield
-        except LockError as e: raise StoreError(f"{self.path}: cannot be written: {e.strerror}") from None
-        except OSError as e: raise StoreError(f"{self.path}: cannot be written ({e.strerror or e}); make room or choose another place") from None
+        try:
+            yield
+        except LockError as e:
+            raise StoreError(f"{self.path}: cannot be written: {e.strerror}") from None
+        except OSError as e:
+            raise StoreError(f"{self.path}: cannot be written ({e.strerror or e}); make room or choose another place") from None
 
 # %% ../../nbs/data/20_store.ipynb #de4816d1
 class _Split:
@@ -291,7 +310,8 @@ def write(self:StoreWriter,
     rows.numbers[:, rows.n] = label, rows.shard_names.setdefault(shard, len(rows.shard_names)), record
     rows.filenames.append(filename.encode())
     rows.n += 1
-    if rows.n == self.block_rows: self._submit(split)
+    if rows.n == self.block_rows:
+        self._submit(split)
 
 # %% ../../nbs/data/20_store.ipynb #e5efa1a9
 @patch
@@ -310,11 +330,13 @@ def write_rows(self:StoreWriter,
     while start < n:
         end = min(n, start + self.block_rows - rows.n)
         to = slice(rows.n, rows.n + end - start)
-        for place, band in zip(rows.images.reshape(self.block_rows, len(bands), -1)[to].swapaxes(0, 1), bands): place[:] = band[start:end]
+        for place, band in zip(rows.images.reshape(self.block_rows, len(bands), -1)[to].swapaxes(0, 1), bands):
+            place[:] = band[start:end]
         rows.numbers[0, to], rows.numbers[1, to], rows.numbers[2, to] = labels[start:end], number, np.arange(record + start, record + end)
         rows.filenames += names[start:end]
         rows.n, start = to.stop, end
-        if rows.n == self.block_rows: self._submit(split)
+        if rows.n == self.block_rows:
+            self._submit(split)
 
 # %% ../../nbs/data/20_store.ipynb #a7690266
 _UNDER_WAY = 3
@@ -326,7 +348,8 @@ def _measure_and_write(
     pieces:tuple=(), # (offset in the file, first row, last row + 1) of each piece
 )->tuple: # digests, sums, squares, cloudy of the block
     "Measure a block and write it to its place"
-    for offset, a, b in pieces: _write_at(fd, block[a:b], offset)
+    for offset, a, b in pieces:
+        _write_at(fd, block[a:b], offset)
     return _digests(block), *_band_sums(block), _cloudy(block, bands)
 
 # %% ../../nbs/data/20_store.ipynb #598889e9
@@ -340,7 +363,8 @@ def _place(self:StoreWriter,
     places, pieces, row, base = self.places.setdefault(split, []), [], start, 0
     while sum(rows for _, rows in places) < start + n:
         group, more = _group(self.file, split), max(self.block_rows, sum(rows for _, rows in places))
-        with self._telling(): _make_room(self.fd, self.file.id.get_filesize() + more*int(np.prod(self.shape)))
+        with self._telling():
+            _make_room(self.fd, self.file.id.get_filesize() + more*int(np.prod(self.shape)))
         places.append((_reserve(group, f"images_{len(places)}", (more, *self.shape)), more))
     for offset, rows in places:
         if row < min(base + rows, start + n):
@@ -359,10 +383,12 @@ def _submit(self:StoreWriter,
     rows = self.splits[split]
     buffer, start = rows.images, rows.done
     block, columns = rows.take_block()
-    if not len(block): return
+    if not len(block):
+        return
     pieces = self._place(split, start, len(block))
     self.pending.append((split, buffer, columns, self.pool.submit(_measure_and_write, block, self.bands, self.fd, pieces)))
-    if len(self.pending) > _UNDER_WAY: self._collect()
+    if len(self.pending) > _UNDER_WAY:
+        self._collect()
     rows.images = self.free.pop() if self.free else np.empty_like(buffer)
 
 # %% ../../nbs/data/20_store.ipynb #71cc375b
@@ -370,7 +396,8 @@ def _submit(self:StoreWriter,
 def _collect(self:StoreWriter):
     "Take the oldest block's measurements"
     split, buffer, columns, future = self.pending.popleft()
-    with self._telling(): digests, sums, squares, cloudy = future.result()
+    with self._telling():
+        digests, sums, squares, cloudy = future.result()
     rows, pixels = self.splits[split], self.shape[1]*self.shape[2]
     rows.hash.update(b"".join(digests))
     rows.sums += sums.sum(0), squares.sum(0)
@@ -384,7 +411,8 @@ _COLUMNS = ("labels", "shard", "record", "filename", "digest", "zero_band", "nea
 @patch
 def _why_empty(self:StoreWriter)->str: # a hint
     "What to look at if no sample was written"
-    if not self.skipped: return "check that the source holds records"
+    if not self.skipped:
+        return "check that the source holds records"
     first = self.skipped[0]
     return f"{len(self.skipped):,} left out, the first: {first['shard']}, record {first['record']}: {first['reason']}"
 
@@ -392,16 +420,20 @@ def _why_empty(self:StoreWriter)->str: # a hint
 def _columns(self:StoreWriter)->dict: # split name to column name to array
     "All columns of all rows, duplicates marked"
     tables = {s: dict(zip(_COLUMNS, map(np.concatenate, zip(*r.columns)))) for s, r in self.splits.items() if r.columns}
-    if not len(tables.get("train", ())): raise StoreError(f"{self.path}: no row to store in train; {self._why_empty()}")
+    if not len(tables.get("train", ())):
+        raise StoreError(f"{self.path}: no row to store in train; {self._why_empty()}")
     for split, table in tables.items():
         wrong = np.flatnonzero((table["labels"] < 0) | (table["labels"] >= len(self.class_names)))
-        if len(wrong): raise StoreError(f"{self.path}: label {table['labels'][wrong[0]]} of {split} row {wrong[0]} is outside 0..{len(self.class_names) - 1}; correct it or name more classes")
+        if len(wrong):
+            raise StoreError(f"{self.path}: label {table['labels'][wrong[0]]} of {split} row {wrong[0]} is outside 0..{len(self.class_names) - 1}; correct it or name more classes")
         letters = table["filename"].view(np.uint8).reshape(len(table["filename"]), -1)
         odd = np.flatnonzero(((letters > 0) & (letters < 32) | (letters == 127)).any(1))
-        if len(odd): raise StoreError(f"{self.path}: the name of {split} row {odd[0]}, {table['filename'][odd[0]].decode(errors='replace')!r}, holds control characters; leave them out")
+        if len(odd):
+            raise StoreError(f"{self.path}: the name of {split} row {odd[0]}, {table['filename'][odd[0]].decode(errors='replace')!r}, holds control characters; leave them out")
     n_train = len(tables["train"]["labels"])
     repeated, self.duplicate_counts = _duplicates(np.concatenate([t["digest"] for t in tables.values()]), n_train)
-    for split, part in zip(tables, np.split(repeated, [n_train])): tables[split]["duplicate"] = part
+    for split, part in zip(tables, np.split(repeated, [n_train])):
+        tables[split]["duplicate"] = part
     return tables
 
 # %% ../../nbs/data/20_store.ipynb #3a43562d
@@ -424,14 +456,18 @@ def _checksum(
 @patch
 def finish(self:StoreWriter):
     "Write what is left, add columns and attributes, rename; raises `StoreError` for an empty train split or a label out of range"
-    for split in SPLITS: self._submit(split)
-    while self.pending: self._collect()
+    for split in SPLITS:
+        self._submit(split)
+    while self.pending:
+        self._collect()
     tables = self._columns()
     counts = {s: len(t["labels"]) for s, t in tables.items()}
     with self._telling():
-        if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}: self._move(counts)
+        if {s: [n for _, n in p] for s, p in self.places.items()} != {s: [n] for s, n in counts.items()}:
+            self._move(counts)
         self._write_tables(counts, tables)
-        if self.inspect: self.inspect(self.part)
+        if self.inspect:
+            self.inspect(self.part)
         os.replace(self.part, self.path)
 
 @patch
@@ -443,7 +479,8 @@ def _write_tables(self:StoreWriter,
     attributes = self._attributes(counts, tables)
     texts = sum(len(v) for v in attributes.values() if isinstance(v, str)) + sum(len(n) + 16 for r in self.splits.values() for n in r.shard_names)
     _make_room(self.fd, self.file.id.get_filesize(), 2*texts + sum(128*n + t["filename"].nbytes for n, t in zip(counts.values(), tables.values())))
-    for split, table in tables.items(): _write_columns(self.file[split], table, self.splits[split].shard_names, len(self.class_names))
+    for split, table in tables.items():
+        _write_columns(self.file[split], table, self.splits[split].shard_names, len(self.class_names))
     self.file.attrs.update(attributes)
     self.file.attrs["checksum"] = _checksum(self.file)
     self.file.flush()
@@ -457,9 +494,12 @@ def close(self:StoreWriter,
     empty:bool=False, # the file is to be thrown away
 ):
     "Close the file and stop the threads"
-    if self.pool: self.pool.shutdown(wait=True, cancel_futures=True)
-    if self.file: _let_go(self.file, self.fd) if empty else self.file.close()
-    if self.fd is not None: os.close(self.fd)
+    if self.pool:
+        self.pool.shutdown(wait=True, cancel_futures=True)
+    if self.file:
+        _let_go(self.file, self.fd) if empty else self.file.close()
+    if self.fd is not None:
+        os.close(self.fd)
     self.pool = self.file = self.fd = None
 
 # %% ../../nbs/data/20_store.ipynb #35fa9480
@@ -473,12 +513,17 @@ def _move(self:StoreWriter,
         file, places = _create(exact, counts, self.shape)
         target = os.open(exact, os.O_RDWR)
         try:
-            for split, n in counts.items(): self._copy_images(split, n, target, places[split][0][0])
-        except BaseException: _let_go(file, target); os.close(target); raise
+            for split, n in counts.items():
+                self._copy_images(split, n, target, places[split][0][0])
+        except BaseException:
+            _let_go(file, target)
+            os.close(target)
+            raise
         _let_go(self.file, self.fd), os.close(self.fd)
         self.file, self.fd = file, target
         os.replace(exact, self.part)
-    finally: exact.unlink(missing_ok=True)
+    finally:
+        exact.unlink(missing_ok=True)
 
 @patch
 def _copy_images(self:StoreWriter,
@@ -505,7 +550,8 @@ def _write_columns(
     columns = dict(labels=table["labels"], shard=table["shard"].astype(np.int32), record=table["record"], filename=names.astype(f"S{max(64, names.dtype.itemsize)}"))
     columns |= {f"flags/{flag}": table[flag] for flag in FLAGS}
     _group(group, "flags")
-    for name, values in columns.items(): group.create_dataset(name, data=values, track_times=False)
+    for name, values in columns.items():
+        group.create_dataset(name, data=values, track_times=False)
     group.attrs["class_counts"] = np.bincount(table["labels"], minlength=n_classes)
     group.attrs["shard_names"] = list(shard_names)
 
@@ -527,7 +573,8 @@ def _fingerprint(
     "One number for all images and labels in their order"
     total = hashlib.sha256()
     for split in SPLITS:
-        if split not in splits: continue
+        if split not in splits:
+            continue
         images, labels = splits[split]
         total.update(json.dumps([split, len(labels), *shape]).encode() + images.digest() + np.asarray(labels, "<i8").tobytes())
     return total.hexdigest()
@@ -568,16 +615,22 @@ def _check_arrays(
 )->np.ndarray: # (n,) int64 labels
     "Refuse arrays that do not fit, naming the parameter"
     for name, values in ((f"{what}images", images), (f"{what}labels", labels)):
-        if _masks(values): raise StoreError(f"{name} must not be masked, and some values are; leave those samples out, or fill them and pass the plain array")
+        if _masks(values):
+            raise StoreError(f"{name} must not be masked, and some values are; leave those samples out, or fill them and pass the plain array")
     images, labels = np.asanyarray(images), np.asarray(labels)
-    if images.dtype != np.uint8: raise StoreError(f"{what}images must be uint8, 0..255, not {images.dtype}; scale them first")
-    if images.ndim != 4 or 0 in images.shape: raise StoreError(f"{what}images must be (rows, bands, height, width) with none of them 0, not {images.shape}")
-    if like and images.shape[1:] != like: raise StoreError(f"{what}images must be (rows, {', '.join(map(str, like))}) as images are, not {images.shape}")
-    if labels.shape != images.shape[:1]: raise StoreError(f"{what}labels must be ({len(images)},), one for each image, not {labels.shape}")
+    if images.dtype != np.uint8:
+        raise StoreError(f"{what}images must be uint8, 0..255, not {images.dtype}; scale them first")
+    if images.ndim != 4 or 0 in images.shape:
+        raise StoreError(f"{what}images must be (rows, bands, height, width) with none of them 0, not {images.shape}")
+    if like and images.shape[1:] != like:
+        raise StoreError(f"{what}images must be (rows, {', '.join(map(str, like))}) as images are, not {images.shape}")
+    if labels.shape != images.shape[:1]:
+        raise StoreError(f"{what}labels must be ({len(images)},), one for each image, not {labels.shape}")
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()):
         missing = f" with {k:,} NaN or infinite" if labels.dtype.kind == "f" and (k := int((~np.isfinite(labels)).sum())) else ""
         raise StoreError(f"{what}labels must be whole numbers, not {labels.dtype}{missing}; " + ("leave those samples out" if missing else "number the classes from 0"))
-    if labels.min() < 0: raise StoreError(f"{what}labels must be 0 or above, not {labels.min()}; number the classes from 0")
+    if labels.min() < 0:
+        raise StoreError(f"{what}labels must be 0 or above, not {labels.min()}; number the classes from 0")
     return labels.astype(np.int64)
 
 # %% ../../nbs/data/20_store.ipynb #542c6044
@@ -588,12 +641,16 @@ def _bands_first(
     what:str, # "" or "test_", before the parameter's name
 ): # (n, C, H, W)
     "Images with their bands as the second axis; raises `StoreError` for images whose last axis looks like the bands"
-    if channels not in (None, "first", "last"): raise StoreError(f"channels must be 'first', 'last' or None, not {channels!r}")
+    if channels not in (None, "first", "last"):
+        raise StoreError(f"channels must be 'first', 'last' or None, not {channels!r}")
     shape = np.shape(images)
-    if channels == "first" or len(shape) != 4: return images
-    if channels == "last": return np.moveaxis(np.asanyarray(images), -1, 1)
+    if channels == "first" or len(shape) != 4:
+        return images
+    if channels == "last":
+        return np.moveaxis(np.asanyarray(images), -1, 1)
     c, h, w = shape[1:]
-    if named == c != w or not (w < min(c, h) or c == h != w and h > 1 or named == w != c): return images
+    if named == c != w or not (w < min(c, h) or c == h != w and h > 1 or named == w != c):
+        return images
     raise StoreError(f"{what}images: {shape} looks like (samples, height, width, bands); pass channels='last', or channels='first' if these are {c} bands of {h}x{w} pixels")
 
 def _number_classes(
@@ -602,7 +659,8 @@ def _number_classes(
     "Number the classes; raises `StoreError` if one below the greatest label has no sample"
     found = np.unique(labels)
     gap, top = int(np.argmax(found != np.arange(len(found)))), int(found[-1])
-    if top == len(found) - 1: return range(len(found))
+    if top == len(found) - 1:
+        return range(len(found))
     raise StoreError(f"labels: {top} would make {top + 1:,} classes, but no sample has the label {gap}; pass class_names with a name for each class, or leave out the samples without a known label")
 
 def from_arrays(
@@ -619,7 +677,8 @@ def from_arrays(
     channels:str|None=None, # "first": (n, C, H, W); "last": (n, H, W, C); None: first, but images that look like the other raise
 )->Path: # the file written
     "Write arrays as a store file; raises `StoreError` naming the parameter that does not fit"
-    if (test_images is None) != (test_labels is None): raise StoreError("test_images and test_labels go together: give both or neither")
+    if (test_images is None) != (test_labels is None):
+        raise StoreError("test_images and test_labels go together: give both or neither")
     named = None if bands is None else len(bands)
     images = _bands_first(images, channels, named, "")
     given = {"train": (images, _check_arrays(images, labels, ""))}
@@ -628,12 +687,15 @@ def from_arrays(
         test_images = _bands_first(test_images, channels, named, "test_")
         given["test"] = (test_images, _check_arrays(test_images, test_labels, "test_", shape))
     bands = [str(i + 1) for i in range(shape[0])] if bands is None else list(bands)
-    if len(bands) != shape[0]: raise StoreError(f"bands must be {shape[0]} names, one for each band of the images, not {len(bands)}")
-    if class_names is None: class_names = _number_classes(np.concatenate([l for _, l in given.values()]))
+    if len(bands) != shape[0]:
+        raise StoreError(f"bands must be {shape[0]} names, one for each band of the images, not {len(bands)}")
+    if class_names is None:
+        class_names = _number_classes(np.concatenate([l for _, l in given.values()]))
     capacity = {s: len(l) for s, (_, l) in given.items()}
     with StoreWriter(path, bands, shape[1:], class_names, capacity, source, description=description, simulated=simulated) as writer:
         for split, (x, y) in given.items():
-            for i in range(len(y)): writer.write(split, x[i], y[i], shard=split, record=i)
+            for i in range(len(y)):
+                writer.write(split, x[i], y[i], shard=split, record=i)
     return Path(path)
 
 # %% ../../nbs/data/20_store.ipynb #252d0744
@@ -659,8 +721,10 @@ def as_store_error(
     path:str|Path, # of a store file, for the message
 ):
     "Tell what goes wrong in reading a damaged file as a `StoreError`"
-    try: yield
-    except (StoreError, FileNotFoundError): raise
+    try:
+        yield
+    except (StoreError, FileNotFoundError):
+        raise
     except _STUMBLES as e:
         said = " ".join(str(e.args[0] if e.args else e).split())[:200]
         raise StoreError(f"{path}: is damaged ({type(e).__name__}: {said}); copy it again or convert the source again") from None
@@ -673,8 +737,10 @@ def _member(
 ): # the member, or None where there is none
     "A member that lies in the file itself"
     link = group.get(name, getlink=True)
-    if link is None: return None
-    if not isinstance(link, h5py.HardLink): raise StoreError(f"{path}: {group.name.rstrip('/')}/{name} is a link that leads elsewhere; only data inside the file are read: convert the source again")
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise StoreError(f"{path}: {group.name.rstrip('/')}/{name} is a link that leads elsewhere; only data inside the file are read: convert the source again")
     return group[name]
 
 # %% ../../nbs/data/20_store.ipynb #3f86cc84
@@ -687,16 +753,21 @@ def _dataset(
 ): # the HDF5 data set
     "A data set that is plain: contiguous, stored whole in this file, of the right type"
     where, data = f"{path}: {group.name}/{name}", group
-    for part in name.split("/"): data = _member(data, part, path) if isinstance(data, h5py.Group) else None
-    if not isinstance(data, h5py.Dataset): raise StoreError(f"{where} is missing; convert the source again")
+    for part in name.split("/"):
+        data = _member(data, part, path) if isinstance(data, h5py.Group) else None
+    if not isinstance(data, h5py.Dataset):
+        raise StoreError(f"{where} is missing; convert the source again")
     plist = data.id.get_create_plist()
     if data.is_virtual or plist.get_external_count() or plist.get_layout() != h5py.h5d.CONTIGUOUS:
         raise StoreError(f"{where} must be contiguous, uncompressed and inside the file; convert the source again")
     right = data.dtype.kind == "S" if _DTYPES[name] == "S" else data.dtype == np.dtype(_DTYPES[name])
-    if not right: raise StoreError(f"{where} has the type {data.dtype}, not {_DTYPES[name]}; convert the source again")
+    if not right:
+        raise StoreError(f"{where} has the type {data.dtype}, not {_DTYPES[name]}; convert the source again")
     offset = data.id.get_offset()
-    if not data.shape or 0 in data.shape: raise StoreError(f"{where} holds nothing; convert the source again")
-    if offset is None or offset + math.prod(data.shape)*data.dtype.itemsize > path.stat().st_size: raise StoreError(f"{where} reaches beyond the end of the file, which is cut off; copy it again")
+    if not data.shape or 0 in data.shape:
+        raise StoreError(f"{where} holds nothing; convert the source again")
+    if offset is None or offset + math.prod(data.shape)*data.dtype.itemsize > path.stat().st_size:
+        raise StoreError(f"{where} reaches beyond the end of the file, which is cut off; copy it again")
     return data
 
 # %% ../../nbs/data/20_store.ipynb #22128aa5
@@ -720,10 +791,12 @@ def _check_attributes(
 )->dict: # attribute name to value
     "Attributes that are there and of the right type"
     missing = [a for a in expected if a not in group.attrs]
-    if missing: raise StoreError(f"{where}: the attributes {missing} are missing; convert the source again")
+    if missing:
+        raise StoreError(f"{where}: the attributes {missing} are missing; convert the source again")
     values = {a: group.attrs[a] for a in expected}
     wrong = [a for a, right in expected.items() if not right(values[a])]
-    if wrong: raise StoreError(f"{where}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
+    if wrong:
+        raise StoreError(f"{where}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
     return values
 
 # %% ../../nbs/data/20_store.ipynb #8cc1d47c
@@ -732,14 +805,16 @@ def _check_books(
     path:Path, # of the file, for messages
 ):
     "Refuse bookkeeping that is no JSON of the right form, or endless"
-    if sum(len(values[name]) for name in _BOOKS) > _LONGEST: raise StoreError(f"{path}: the attributes {list(_BOOKS)} are longer than they can be; convert the source again")
+    if sum(len(values[name]) for name in _BOOKS) > _LONGEST:
+        raise StoreError(f"{path}: the attributes {list(_BOOKS)} are longer than they can be; convert the source again")
     skipped, duplicates, lengths, rules = (json.loads(values[name]) for name in _BOOKS)
     whole = lambda v: isinstance(v, int) and v >= 0
     right = dict(skipped=isinstance(skipped, list) and all(isinstance(s, dict) and {"shard", "record", "reason"} <= set(s) for s in skipped),
         duplicates=isinstance(duplicates, dict) and all(whole(duplicates.get(k)) for k in ("within_train", "within_test", "between")),
         band_lengths=isinstance(lengths, dict) and all(k.isdecimal() and whole(v) for k, v in lengths.items()),
         rules=isinstance(rules, dict) and all(isinstance(rules.get(f), str) for f in FLAGS))
-    if wrong := [name for name in _BOOKS if not right[name]]: raise StoreError(f"{path}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
+    if wrong := [name for name in _BOOKS if not right[name]]:
+        raise StoreError(f"{path}: the attributes {wrong} are of a type or value that they cannot have; convert the source again")
 
 # %% ../../nbs/data/20_store.ipynb #8cf68cb2
 def _check_form(
@@ -747,18 +822,24 @@ def _check_form(
     path:Path, # its path, for messages
 ):
     "Refuse a file that does not have the form"
-    if not (_is_text(made_by := file.attrs.get("format")) and made_by == "droughtal"): raise StoreError(f"{path}: is an HDF5 file but no droughtal image set; make one with `droughtal data convert` or from_arrays")
+    if not (_is_text(made_by := file.attrs.get("format")) and made_by == "droughtal"):
+        raise StoreError(f"{path}: is an HDF5 file but no droughtal image set; make one with `droughtal data convert` or from_arrays")
     if "format_version" in file.attrs and _is_count(version := file.attrs["format_version"]) and version != FORMAT_VERSION:
         raise StoreError(f"{path}: has format version {version}, this program reads {FORMAT_VERSION}; convert the source again")
     a = _check_attributes(file, _ATTRIBUTES, str(path))
     _check_books(a, path)
-    if len(a["class_names"]) != a["n_classes"]: raise StoreError(f"{path}: class_names and n_classes differ; convert the source again")
-    if not len(a["bands"]) == len(set(a["bands"])) == len(a["band_mean"]) == len(a["band_std"]): raise StoreError(f"{path}: bands, band_mean and band_std do not fit together; convert the source again")
+    if len(a["class_names"]) != a["n_classes"]:
+        raise StoreError(f"{path}: class_names and n_classes differ; convert the source again")
+    if not len(a["bands"]) == len(set(a["bands"])) == len(a["band_mean"]) == len(a["band_std"]):
+        raise StoreError(f"{path}: bands, band_mean and band_std do not fit together; convert the source again")
     splits = [s for s in SPLITS if _member(file, s, path) is not None]
-    if "train" not in splits: raise StoreError(f"{path}: the group train is missing; convert the source again")
-    for split in splits: _check_split(file[split], (len(a["bands"]), int(a["height"]), int(a["width"])), path)
+    if "train" not in splits:
+        raise StoreError(f"{path}: the group train is missing; convert the source again")
     for split in splits:
-        if len(_check_attributes(file[split], _SPLIT_ATTRIBUTES, f"{path}: {split}")["class_counts"]) != a["n_classes"]: raise StoreError(f"{path}: {split}: class_counts and n_classes differ; convert the source again")
+        _check_split(file[split], (len(a["bands"]), int(a["height"]), int(a["width"])), path)
+    for split in splits:
+        if len(_check_attributes(file[split], _SPLIT_ATTRIBUTES, f"{path}: {split}")["class_counts"]) != a["n_classes"]:
+            raise StoreError(f"{path}: {split}: class_counts and n_classes differ; convert the source again")
 
 def _check_split(
     group, # a split's HDF5 group
@@ -767,9 +848,11 @@ def _check_split(
 ):
     "Refuse data sets that are not plain or do not fit together"
     split, data = group.name.strip("/"), {name: _dataset(group, name, path) for name in _DTYPES}
-    if data["images"].shape[1:] != shape: raise StoreError(f"{path}: {split}/images is {data['images'].shape}, not (rows, {', '.join(map(str, shape))}) as the attributes say; convert the source again")
+    if data["images"].shape[1:] != shape:
+        raise StoreError(f"{path}: {split}/images is {data['images'].shape}, not (rows, {', '.join(map(str, shape))}) as the attributes say; convert the source again")
     for name, d in data.items():
-        if d.shape[:1] != data["images"].shape[:1] or name != "images" and d.ndim != 1: raise StoreError(f"{path}: {split}/{name} is {d.shape}, but there are {len(data['images'])} images; convert the source again")
+        if d.shape[:1] != data["images"].shape[:1] or name != "images" and d.ndim != 1:
+            raise StoreError(f"{path}: {split}/{name} is {d.shape}, but there are {len(data['images'])} images; convert the source again")
 
 # %% ../../nbs/data/20_store.ipynb #6b46a5dc
 _HEAP = b"GCOL\x01\0\0\0"
@@ -781,11 +864,13 @@ def _walks(
     "Whether a heap can be walked from object to object to its end"
     number = lambda at, n: int.from_bytes(data[at:at + n], "little")
     here, end = at + 16, at + number(at + 8, 8)
-    if not here < end <= len(data): return False
+    if not here < end <= len(data):
+        return False
     while here + 16 <= end:
         size = number(here + 8, 8)
         step = 16 + -(-size // 8)*8 if number(here, 2) else size
-        if step < 16 or here + step > end: return False
+        if step < 16 or here + step > end:
+            return False
         here += step
     return True
 
@@ -794,7 +879,8 @@ def _check_heaps(
     path:Path, # its path
 ):
     "Refuse heaps of texts that cannot be walked"
-    if "format" not in file.attrs: return
+    if "format" not in file.attrs:
+        return
     groups = [g for s in SPLITS if isinstance(g := _member(file, s, path), h5py.Group)]
     images = [d.id for g in groups if isinstance(d := _member(g, "images", path), h5py.Dataset)]
     edges = sorted((d.get_offset(), d.get_offset() + d.get_storage_size()) for d in images if d.get_offset() is not None)
@@ -802,7 +888,8 @@ def _check_heaps(
         edges = [0, *(e for pair in edges for e in pair), len(data)]
         for start, stop in zip(edges[::2], edges[1::2]):
             while (at := data.find(_HEAP, start, stop)) >= 0:
-                if not _walks(data, at): raise StoreError(f"{path}: is damaged (the texts at byte {at:,} have no end); copy it again or convert the source again")
+                if not _walks(data, at):
+                    raise StoreError(f"{path}: is damaged (the texts at byte {at:,} have no end); copy it again or convert the source again")
                 start = at + 16
 
 # %% ../../nbs/data/20_store.ipynb #672c049e
@@ -810,9 +897,11 @@ def _open_to_read(
     path:Path, # of an HDF5 file
 )->h5py.File: # open for reading
     "Open an HDF5 file, without a lock where the file system has none: a store file is never written in place"
-    try: return h5py.File(path, "r")
+    try:
+        return h5py.File(path, "r")
     except OSError as e:
-        if e.errno not in NO_LOCKS: raise
+        if e.errno not in NO_LOCKS:
+            raise
     return h5py.File(path, "r", locking=False)
 
 @contextmanager
@@ -821,20 +910,29 @@ def open_store(
 )->Iterator[h5py.File]: # open for reading
     "Open a store file for reading; raises `FileNotFoundError` or, for a file of another form, `StoreError`"
     path = Path(path)
-    if not path.exists(): raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
-    if not path.is_file(): raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
-    try: file = _open_to_read(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; make one with `droughtal data convert` or from_arrays")
+    if not path.is_file():
+        raise StoreError(f"{path}: is a folder, a pipe or a device, not a file; give the path of an HDF5 file")
+    try:
+        file = _open_to_read(path)
     except _STUMBLES as e:
-        if isinstance(e, BlockingIOError): raise StoreError(f"{path}: another program has this file open for writing; close it there, or set the environment variable HDF5_USE_FILE_LOCKING=FALSE to read it all the same") from None
-        if isinstance(e, PermissionError): raise StoreError(f"{path}: may not be read ({os.strerror(e.errno)}); ask for the permission to read it") from None
-        if getattr(e, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM): raise StoreError(f"{path}: the system opens no more files or has no memory left ({os.strerror(e.errno)}); the file itself may be whole") from None
-        if is_zipfile(path): raise StoreError(f"{path}: is a zip, not an HDF5 file; convert it first: `droughtal data convert {path} OUT.h5`") from None
+        if isinstance(e, BlockingIOError):
+            raise StoreError(f"{path}: another program has this file open for writing; close it there, or set the environment variable HDF5_USE_FILE_LOCKING=FALSE to read it all the same") from None
+        if isinstance(e, PermissionError):
+            raise StoreError(f"{path}: may not be read ({os.strerror(e.errno)}); ask for the permission to read it") from None
+        if getattr(e, "errno", None) in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise StoreError(f"{path}: the system opens no more files or has no memory left ({os.strerror(e.errno)}); the file itself may be whole") from None
+        if is_zipfile(path):
+            raise StoreError(f"{path}: is a zip, not an HDF5 file; convert it first: `droughtal data convert {path} OUT.h5`") from None
         raise StoreError(f"{path}: cannot be opened as HDF5 ({e}); copy it again or convert the source again") from None
     try:
-        with as_store_error(path): _check_heaps(file, path), _check_form(file, path)
+        with as_store_error(path):
+            _check_heaps(file, path), _check_form(file, path)
         yield file
     finally:
-        with as_store_error(path): file.close()
+        with as_store_error(path):
+            file.close()
 
 # %% ../../nbs/data/20_store.ipynb #cd2de24b
 def map_images(
@@ -881,8 +979,10 @@ def _sum_differences(
     attrs = file.attrs
     shape, splits = (len(attrs["bands"]), int(attrs["height"]), int(attrs["width"])), {s: (h, file[s]["labels"][:]) for s, h in hashes.items()}
     out = [] if _fingerprint(splits, shape) == attrs["fingerprint"] else ["fingerprint differs from images and labels"]
-    if "checksum" not in attrs: out.append("checksum is missing, by which columns and attributes are known to be whole")
-    elif attrs["checksum"] != _checksum(file): out.append("checksum differs from columns and attributes")
+    if "checksum" not in attrs:
+        out.append("checksum is missing, by which columns and attributes are known to be whole")
+    elif attrs["checksum"] != _checksum(file):
+        out.append("checksum differs from columns and attributes")
     return out
 
 def _differences(
@@ -895,15 +995,19 @@ def _differences(
     repeated, counts = _duplicates(np.concatenate([m["digest"] for m in found.values()]), n_train)
     for (split, m), duplicate in zip(found.items(), np.split(repeated, [n_train])):
         group, labels = file[split], file[split]["labels"][:]
-        if ((labels < 0) | (labels >= attrs["n_classes"])).any(): out.append(f"{split}: a label is outside 0..{attrs['n_classes'] - 1}")
-        elif not np.array_equal(np.bincount(labels, minlength=attrs["n_classes"]), group.attrs.get("class_counts")): out.append(f"{split}: class_counts differ from the labels")
+        if ((labels < 0) | (labels >= attrs["n_classes"])).any():
+            out.append(f"{split}: a label is outside 0..{attrs['n_classes'] - 1}")
+        elif not np.array_equal(np.bincount(labels, minlength=attrs["n_classes"]), group.attrs.get("class_counts")):
+            out.append(f"{split}: class_counts differ from the labels")
         shard = group["shard"][:]
-        if ((shard < 0) | (shard >= len(group.attrs.get("shard_names", ())))).any(): out.append(f"{split}: a row's shard has no name")
+        if ((shard < 0) | (shard >= len(group.attrs.get("shard_names", ())))).any():
+            out.append(f"{split}: a row's shard has no name")
         out += [f"{split}: flags/{flag} differs in {k} rows" for flag, column in (m | dict(duplicate=duplicate)).items()
                 if flag in FLAGS and (k := int((group[f"flags/{flag}"][:] != column).sum()))]
     mean, std = _statistics(found["train"]["sums"], n_train*pixels)
     out += [f"{name} differs from the images" for name, value in (("band_mean", mean), ("band_std", std)) if not (np.shape(attrs[name]) == value.shape and np.allclose(attrs[name], value, rtol=1e-12, atol=1e-12))]
-    if json.loads(attrs["duplicates"]) != counts: out.append("duplicates differ from the images")
+    if json.loads(attrs["duplicates"]) != counts:
+        out.append("duplicates differ from the images")
     return out + _sum_differences(file, {s: m["hash"] for s, m in found.items()})
 
 # %% ../../nbs/data/20_store.ipynb #9b6d55b3
@@ -922,14 +1026,16 @@ def _refuse(
     different:list, # what differs, in words
 ):
     "Raise what was found, if anything"
-    if different: raise StoreError(f"{path}: " + "; ".join(different) + "; copy the file again or convert the source again")
+    if different:
+        raise StoreError(f"{path}: " + "; ".join(different) + "; copy the file again or convert the source again")
 
 # %% ../../nbs/data/20_store.ipynb #9988a496
 def fingerprint(
     path:str|Path, # of a store file
 )->str: # SHA-256, hex
     "The file's own statement of its fingerprint, which `verify` checks"
-    with open_store(path) as file, as_store_error(path): return str(file.attrs["fingerprint"])
+    with open_store(path) as file, as_store_error(path):
+        return str(file.attrs["fingerprint"])
 
 # %% ../../nbs/data/20_store.ipynb #403d6e08
 def _integrity(
@@ -961,7 +1067,8 @@ def _hash_images(
 ): # a hashlib SHA-256 over the chips' digests
     "Hash a split's images"
     total = hashlib.sha256()
-    for digests in _block_by_block(images, _digests, "checksums"): total.update(b"".join(digests))
+    for digests in _block_by_block(images, _digests, "checksums"):
+        total.update(b"".join(digests))
     return total
 
 def verify_checksums(
@@ -1013,7 +1120,8 @@ def show_info(
     print(f"{path}  ({d['bytes']:,} bytes){'  SIMULATED' if d['simulated'] else ''}")
     print(f"  {len(d['bands'])} bands, {d['height']} x {d['width']} pixels, {d['n_classes']} classes")
     print(f"  source: {d['source'] or 'not stated'}{'  sha256 ' + d['source_sha256'] if d['source_sha256'] else ''}")
-    if d["description"]: print(f"  {d['description']}")
+    if d["description"]:
+        print(f"  {d['description']}")
     print(f"  fingerprint: {d['fingerprint']}\n\nRows")
     print(_table([["class", *splits]] + [[name, *(_share(d["class_counts"][s][i], d["rows"][s]) for s in splits)] for i, name in enumerate(d["class_names"])]
                  + [["all", *(f"{d['rows'][s]:,}" for s in splits)]]))

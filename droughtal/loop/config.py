@@ -38,20 +38,27 @@ def param(
 
 def _check_type(f, value):
     kind = type(f.default)
-    if kind is float and type(value) is int: value = float(value)
-    if type(value) is float and not isfinite(value): raise ParameterError(f"{f.name}: a finite number, got {value}")
-    if type(value) is not kind: raise ParameterError(f"{f.name}: expected {kind.__name__}, got {value!r} ({type(value).__name__})")
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is float and not isfinite(value):
+        raise ParameterError(f"{f.name}: a finite number, got {value}")
+    if type(value) is not kind:
+        raise ParameterError(f"{f.name}: expected {kind.__name__}, got {value!r} ({type(value).__name__})")
     return value
 
 def _check_limits(f, value):
     low, high, choices = (f.metadata[k] for k in ("low", "high", "choices"))
-    if low is not None and value < low: raise ParameterError(f"{f.name}: at least {low}, got {value}")
-    if high is not None and value > high: raise ParameterError(f"{f.name}: at most {high}, got {value}")
-    if choices and value not in choices(): raise ParameterError(f"{f.name}: {value!r} is not one of {_few(value, choices())}")
+    if low is not None and value < low:
+        raise ParameterError(f"{f.name}: at least {low}, got {value}")
+    if high is not None and value > high:
+        raise ParameterError(f"{f.name}: at most {high}, got {value}")
+    if choices and value not in choices():
+        raise ParameterError(f"{f.name}: {value!r} is not one of {_few(value, choices())}")
 
 def _few(value, choices):
     "The choices as text; of many, those whose names are like the value."
-    if len(choices) <= 20: return ", ".join(choices)
+    if len(choices) <= 20:
+        return ", ".join(choices)
     near = get_close_matches(value, choices, 5, .5)
     return f"{len(choices)} names" + (f", of which {', '.join(near)} {'is' if len(near) == 1 else 'are'} near" if near else "")
 
@@ -69,12 +76,14 @@ def read_value(
 ):  # the value, of the parameter's type
     "Read a value by the type of its parameter; raises `ParameterError` for anything else."
     kind = type(f.default)
-    if kind is str and type(value) is int: value = str(value)
+    if kind is str and type(value) is int:
+        value = str(value)
     if kind is str and type(value) is bool and f.metadata.get("choices"):
         value = next((c for c in f.metadata["choices"]() if c in _YAML_WORDS[value]), value)
     if kind in _WRITTEN and type(value) is str:
         pattern, name = _WRITTEN[kind]
-        if not re.fullmatch(pattern, value.strip()): raise ParameterError(f"{f.name}: {value!r} is not {name}")
+        if not re.fullmatch(pattern, value.strip()):
+            raise ParameterError(f"{f.name}: {value!r} is not {name}")
         value = value.strip().lower() == "true" if kind is bool else kind(value)
     return _check_type(f, value)
 
@@ -90,9 +99,12 @@ def unknown_parameter(
 
 def _assignments(source):
     "Name to AST of the value in a cell that consists of assignments; None for any other cell."
-    try: backbone = ast.parse(source).body
-    except SyntaxError: return None
-    if not all(isinstance(s, ast.Assign) and all(isinstance(t, ast.Name) for t in s.targets) for s in backbone): return None
+    try:
+        backbone = ast.parse(source).body
+    except SyntaxError:
+        return None
+    if not all(isinstance(s, ast.Assign) and all(isinstance(t, ast.Name) for t in s.targets) for s in backbone):
+        return None
     return {t.id: s.value for s in backbone for t in s.targets}
 
 def _parameter_cells():
@@ -100,7 +112,8 @@ def _parameter_cells():
     from IPython import get_ipython
     cells, shell = [], get_ipython()
     for source in reversed(shell.history_manager.input_hist_parsed[:-1] if shell else []):
-        if not source or (names := _assignments(source)) is None: break
+        if not source or (names := _assignments(source)) is None:
+            break
         cells.insert(0, names)
     return cells
 
@@ -121,9 +134,11 @@ def read_parameters(
     own, *added = _parameter_cells() or [{}]
     declared = _declared(own, kind)
     for name in (n for names in added for n in names if n not in _PAPERMILL):
-        if name not in declared and name not in own: raise unknown_parameter(name, {*declared, *own})
+        if name not in declared and name not in own:
+            raise unknown_parameter(name, {*declared, *own})
     for name, f in declared.items():
-        if name in namespace: namespace[name] = read_value(f, namespace[name])
+        if name in namespace:
+            namespace[name] = read_value(f, namespace[name])
 
 # %% ../../nbs/loop/10_config.ipynb #f310e646
 def _archs():
@@ -143,8 +158,10 @@ def _init_names():
 
 def _strategy(name, dropout=.5, validation=None):
     from droughtal.strategies.registry import get_strategy
-    try: return get_strategy(name, dropout, validation)
-    except ValueError as e: raise ParameterError(str(e)) from None
+    try:
+        return get_strategy(name, dropout, validation)
+    except ValueError as e:
+        raise ParameterError(str(e)) from None
 
 # %% ../../nbs/loop/10_config.ipynb #92ea7226
 @dataclass
@@ -184,8 +201,10 @@ class TrainingConfig:
         for f in fields(self):
             setattr(self, f.name, _check_type(f, getattr(self, f.name)))
             _check_limits(f, getattr(self, f.name))
-        if self.patience and not self.validation: raise ParameterError("patience: needs validation rows to watch; set validation above 0")
-        if self.pretrained == "simclr" and not hasattr(self, "init_epochs"): raise ParameterError("pretrained: simclr is for active-learning runs; give the path of such a run's init_backbone.pt")
+        if self.patience and not self.validation:
+            raise ParameterError("patience: needs validation rows to watch; set validation above 0")
+        if self.pretrained == "simclr" and not hasattr(self, "init_epochs"):
+            raise ParameterError("pretrained: simclr is for active-learning runs; give the path of such a run's init_backbone.pt")
 
     @property
     def name(self): return "supervised"
@@ -194,9 +213,12 @@ class TrainingConfig:
 _WORDS = dict(true=True, false=False, none=None)
 
 def _literal(text):
-    if text.lower() in _WORDS: return _WORDS[text.lower()]
-    try: value = ast.literal_eval(text)
-    except (ValueError, SyntaxError): return text
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
     return value if isinstance(value, (bool, int, float, str)) else text
 
 def parse_options(
@@ -206,15 +228,20 @@ def parse_options(
     options = {}
     for part in (p.strip() for p in text.split(",") if p.strip()):
         name, sign, value = (t.strip() for t in part.partition("="))
-        if not (sign and value and re.fullmatch(r"[A-Za-z_]\w*", name)): raise ValueError(f"write name=value, separated by commas; got {part!r}")
-        if name in options: raise ValueError(f"{name} is given twice")
+        if not (sign and value and re.fullmatch(r"[A-Za-z_]\w*", name)):
+            raise ValueError(f"write name=value, separated by commas; got {part!r}")
+        if name in options:
+            raise ValueError(f"{name} is given twice")
         options[name] = _literal(value)
     return options
 
 def _option_type(name, value, default):
-    if type(default) is float and type(value) is int: value = float(value)
-    if type(value) is float and not isfinite(value): raise ValueError(f"{name}: a finite number, got {value}")
-    if default is not None and type(value) is not type(default): raise ValueError(f"{name}: expected {type(default).__name__}, got {value!r} ({type(value).__name__})")
+    if type(default) is float and type(value) is int:
+        value = float(value)
+    if type(value) is float and not isfinite(value):
+        raise ValueError(f"{name}: a finite number, got {value}")
+    if default is not None and type(value) is not type(default):
+        raise ValueError(f"{name}: expected {type(default).__name__}, got {value!r} ({type(value).__name__})")
     return value
 
 # %% ../../nbs/loop/10_config.ipynb #762bc321
@@ -228,11 +255,14 @@ def _try_options(strategy, options, dropout, validation):
     for given in (dict(options), {}):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            try: strategy(learner, pool, n_instances=5, rng=np.random.default_rng(0), **given)
+            try:
+                strategy(learner, pool, n_instances=5, rng=np.random.default_rng(0), **given)
             except (ValueError, TypeError) as e:
-                if not given: return ""
+                if not given:
+                    return ""
                 said = str(e)
-            else: return "" if given else said
+            else:
+                return "" if given else said
     return ""
 
 def read_options(
@@ -246,7 +276,8 @@ def read_options(
     options, defaults = check_options(strategy, parse_options(text)), strategy.options
     options = {k: _option_type(k, v, defaults[k]) for k, v in options.items()}
     wrong = _try_options(strategy, tuple(options.items()), dropout, bool(validation)) if options else ""
-    if wrong: raise ValueError(wrong if any(name in wrong for name in options) else f"{text}: {wrong}")
+    if wrong:
+        raise ValueError(wrong if any(name in wrong for name in options) else f"{text}: {wrong}")
     return options
 
 # %% ../../nbs/loop/10_config.ipynb #9f5ee549
@@ -284,8 +315,10 @@ class ExperimentConfig(TrainingConfig):
         if missing := set(_strategy(self.init).needs) - INIT_NEEDS:
             raise ParameterError(f"init: {self.init} needs {', '.join(sorted(missing))}, which there is not before the first label; choose one of {', '.join(_init_names())}")
         self.options("strategy"), self.options("init")
-        if self.only_new and self.query_size < 2: raise ParameterError("query_size: at least 2 with only_new, since BatchNorm cannot learn from a single row")
-        if self.retrain and (self.warm_start or self.only_new): raise ParameterError("retrain: needs trainings from scratch on all labels; set warm_start and only_new to False")
+        if self.only_new and self.query_size < 2:
+            raise ParameterError("query_size: at least 2 with only_new, since BatchNorm cannot learn from a single row")
+        if self.retrain and (self.warm_start or self.only_new):
+            raise ParameterError("retrain: needs trainings from scratch on all labels; set warm_start and only_new to False")
         self.criteria()
 
 # %% ../../nbs/loop/10_config.ipynb #23885d9f
@@ -294,19 +327,26 @@ def options(self: ExperimentConfig,
     of: str = "strategy",  # "strategy", or "init" for the one that chooses the initial rows
 ) -> dict:  # name to value
     "Options of the `strategy` or of the `init` strategy; raises `ParameterError`."
-    try: return read_options(_strategy(getattr(self, of)), getattr(self, f"{of}_options"), self.dropout, self.validation)
-    except ValueError as e: raise ParameterError(f"{of}_options: {e}") from None
+    try:
+        return read_options(_strategy(getattr(self, of)), getattr(self, f"{of}_options"), self.dropout, self.validation)
+    except ValueError as e:
+        raise ParameterError(f"{of}_options: {e}") from None
 
 @patch
 def criteria(self: ExperimentConfig) -> list:  # `Criterion` objects
     "The criteria of `stop_when`; raises `ParameterError` for those that cannot be read or met."
-    if not self.stop_when: return []
+    if not self.stop_when:
+        return []
     from droughtal.loop.stopping import parse_stop
-    try: criteria = parse_stop(self.stop_when)
-    except ValueError as e: raise ParameterError(str(e)) from None
+    try:
+        criteria = parse_stop(self.stop_when)
+    except ValueError as e:
+        raise ParameterError(str(e)) from None
     for c in criteria:
-        if c.rows == "validation" and not self.validation: raise ParameterError(f"stop_when: {c.name} needs validation rows; set validation above 0")
-        if c.kind == "budget" and c.level < self.initial_size + self.validation: raise ParameterError(f"stop_when: {c.name} is less than initial and validation rows cost together, {self.initial_size + self.validation}")
+        if c.rows == "validation" and not self.validation:
+            raise ParameterError(f"stop_when: {c.name} needs validation rows; set validation above 0")
+        if c.kind == "budget" and c.level < self.initial_size + self.validation:
+            raise ParameterError(f"stop_when: {c.name} is less than initial and validation rows cost together, {self.initial_size + self.validation}")
     return criteria
 
 # %% ../../nbs/loop/10_config.ipynb #870335d2
@@ -345,7 +385,9 @@ def make_config(
     **params,  # parameters that win over the preset's
 ) -> TrainingConfig:  # the configuration, checked
     "Make a configuration from a preset and parameters; raises `ParameterError` for unknown names."
-    if preset not in PRESETS: raise ParameterError(f"preset: {preset!r} is not one of {', '.join(PRESETS)}")
+    if preset not in PRESETS:
+        raise ParameterError(f"preset: {preset!r} is not one of {', '.join(PRESETS)}")
     known = {f.name for f in fields(kind)}
-    if unknown := set(params) - known: raise unknown_parameter(sorted(unknown)[0], known)
+    if unknown := set(params) - known:
+        raise unknown_parameter(sorted(unknown)[0], known)
     return kind(**{k: v for k, v in PRESETS[preset].items() if k in known} | params)

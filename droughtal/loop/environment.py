@@ -30,12 +30,18 @@ def peak_memory(
     "Yield an object whose `bytes`, afterwards, is the peak of memory beyond the start; nan without Linux's `/proc`."
     peak, cuda = SimpleNamespace(bytes=math.nan), torch.cuda if str(device).startswith("cuda") else None
     now = partial(cuda.max_memory_allocated, device) if cuda else _peak
-    with suppress(OSError, AttributeError): ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     try:
-        if cuda: cuda.reset_peak_memory_stats(device)
-        else: (_PROCESS/"clear_refs").write_text("5")
+        if cuda:
+            cuda.reset_peak_memory_stats(device)
+        else:
+            (_PROCESS/"clear_refs").write_text("5")
         start = now()
-    except (OSError, TypeError): start = math.nan
-    try: yield peak
+    except (OSError, TypeError):
+        start = math.nan
+    try:
+        yield peak
     finally:
-        if not math.isnan(start): peak.bytes = now() - start
+        if not math.isnan(start):
+            peak.bytes = now() - start

@@ -65,16 +65,20 @@ def find_data(
 ) -> Path:  # the HDF5 file
     "Find the data, making a built-in set if it is not there yet; raises `ParameterError` naming the file."
     if data not in BUILT_IN:
-        if not Path(data).is_file(): raise ParameterError(f"data: no file {data}; make one with `droughtal data convert`, or name {' or '.join(BUILT_IN)}")
+        if not Path(data).is_file():
+            raise ParameterError(f"data: no file {data}; make one with `droughtal data convert`, or name {' or '.join(BUILT_IN)}")
         return Path(data)
     cache = Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))
     dest = cache/f"{data}{_VERSIONS.get(data, '')}-{version('droughtal')}.h5"
     cache.mkdir(parents=True, exist_ok=True)
-    if dest.is_file(): return dest
+    if dest.is_file():
+        return dest
     try:
         with hold(dest.with_suffix(".lock"), wait=-1):
-            if not dest.is_file(): BUILT_IN[data](dest)
-    except LockError as e: raise ParameterError(f"data: cannot write to {cache} ({e.strerror}); DROUGHTAL_CACHE names another folder") from None
+            if not dest.is_file():
+                BUILT_IN[data](dest)
+    except LockError as e:
+        raise ParameterError(f"data: cannot write to {cache} ({e.strerror}); DROUGHTAL_CACHE names another folder") from None
     return dest
 
 # %% ../../nbs/loop/50_experiment.ipynb #b4f185e3
@@ -90,7 +94,8 @@ class Oracle:
         "Buy labels."
         ids = np.asarray(ids, np.int64)
         again = self.spent & set(ids.tolist())
-        if again or len(set(ids.tolist())) < len(ids): raise ValueError(f"labels of rows {sorted(again)[:5] or 'within the query'} were asked for twice")
+        if again or len(set(ids.tolist())) < len(ids):
+            raise ValueError(f"labels of rows {sorted(again)[:5] or 'within the query'} were asked for twice")
         self.spent |= set(ids.tolist())
         return self._labels[ids]
 
@@ -103,20 +108,24 @@ class Oracle:
 def _git_state(*options):
     "Commit and whether anything is changed, as far as git's options for `status` look; None and None without a checkout."
     run = lambda *args: subprocess.run(["git", "-C", str(Path(__file__).parent if "__file__" in globals() else "."), *args], capture_output=True, text=True)
-    try: commit, changes = run("rev-parse", "HEAD"), run("status", "--porcelain", *options)
-    except OSError: return None, None
+    try:
+        commit, changes = run("rev-parse", "HEAD"), run("status", "--porcelain", *options)
+    except OSError:
+        return None, None
     return (commit.stdout.strip(), bool(changes.stdout.strip())) if commit.returncode == 0 else (None, None)
 
 def _processor():
     "The processor's model, as the system names it."
-    with suppress(OSError, StopIteration): return next(l.split(":", 1)[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name"))
+    with suppress(OSError, StopIteration):
+        return next(l.split(":", 1)[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name"))
     return platform.processor() or platform.machine()
 
 def _versions(names):
     "Versions of the packages that are installed."
     found = {}
     for n in names:
-        with suppress(PackageNotFoundError): found[n] = version(n)
+        with suppress(PackageNotFoundError):
+            found[n] = version(n)
     return found
 
 def environment(
@@ -138,9 +147,12 @@ def environment(
 def _restored(classifier, file, n_fits, validation=None, retrain=False):
     "The classifier with the weights of a checkpoint; a file that is damaged, in which code hides, or that holds another model's weights is refused."
     hint = "delete it and resume the run, which trains that model again" if retrain else "the run cannot be resumed, start in another folder"
-    try: return classifier.restore(read_weights(classifier.arch, file), n_fits, validation)
-    except WeightsError as e: why = str(e).removeprefix("pretrained: ")
-    except (RuntimeError, TypeError, AttributeError) as e: why = f"{file} does not hold the weights of this model ({one_line(e)[:200]})"
+    try:
+        return classifier.restore(read_weights(classifier.arch, file), n_fits, validation)
+    except WeightsError as e:
+        why = str(e).removeprefix("pretrained: ")
+    except (RuntimeError, TypeError, AttributeError) as e:
+        why = f"{file} does not hold the weights of this model ({one_line(e)[:200]})"
     raise ParameterError(f"out: {why}; {hint}")
 
 # %% ../../nbs/loop/50_experiment.ipynb #75bef5a8
@@ -148,9 +160,11 @@ def free_folder(
     config: TrainingConfig,  # the run's parameters
 ) -> Path:  # the folder named, or one without rounds
     "Decide where the record goes."
-    if config.out: return Path(config.out)
+    if config.out:
+        return Path(config.out)
     first = Path("_runs")/f"{config.name}-{config.seed}"
-    if config.resume or not round_files(first): return first
+    if config.resume or not round_files(first):
+        return first
     return next(f for n in range(2, 10**6) if not round_files(f := Path(f"{first}-{n}")))
 
 # %% ../../nbs/loop/50_experiment.ipynb #083870ba
@@ -158,38 +172,51 @@ def pick_device(
     device: str,  # "auto", or a torch device
 ) -> str:  # a device that works
     "Choose the device; raises `ParameterError` if it is not there."
-    if device == "auto": return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try: torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as e: raise ParameterError(f"device: {device!r} cannot be used ({str(e).splitlines()[0]})") from None
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as e:
+        raise ParameterError(f"device: {device!r} cannot be used ({str(e).splitlines()[0]})") from None
     return device
 
 def _weights(config, bands, of="pretrained"):
     "What a parameter that names weights means to the classifier; weights yet to be trained count as none."
     named, otherwise = getattr(config, of), dict(pretrained="none", init_backbone="same")[of]
-    if named in ("none", "same", "simclr"): return False
+    if named in ("none", "same", "simclr"):
+        return False
     source = True if named == "imagenet" else named
-    try: make_backbone(config.arch, bands, source)
-    except OSError as e: raise ParameterError(str(e).replace("set pretrained=False", f"set {of} to {otherwise}").replace("pretrained:", f"{of}:", 1).replace("as pretrained", f"as {of}")) from None
+    try:
+        make_backbone(config.arch, bands, source)
+    except OSError as e:
+        raise ParameterError(str(e).replace("set pretrained=False", f"set {of} to {otherwise}").replace("pretrained:", f"{of}:", 1).replace("as pretrained", f"as {of}")) from None
     return source
 
 def _check_on_data(config, chips):
     "Refuse what only the data can tell: targets for classes that are not there, weights of the first backbone that do not fit."
-    if not isinstance(config, ExperimentConfig): return
-    if config.init != "random": _weights(config, chips.bands, "init_backbone")
+    if not isinstance(config, ExperimentConfig):
+        return
+    if config.init != "random":
+        _weights(config, chips.bands, "init_backbone")
     for c in config.criteria():
         if c.metric.startswith("recall_") and int(c.metric[7:]) >= chips.n_classes:
             raise ParameterError(f"stop_when: {c.name} names no class; there are recall_0 to recall_{chips.n_classes - 1}")
 
 def _check_bytes(config, chips):
     "Compare all bytes that a run may use with what was written; raises `ParameterError`."
-    try: found = verify_checksums(chips.path)
-    except StoreError as e: raise ParameterError(f"data: {e}{'; or delete it, and it is made again' * (config.data in BUILT_IN)}") from None
-    if found != chips.fingerprint: raise ParameterError(f"data: {chips.path} was replaced by other data during the run; put the old file back and resume, or start in another folder")
+    try:
+        found = verify_checksums(chips.path)
+    except StoreError as e:
+        raise ParameterError(f"data: {e}{'; or delete it, and it is made again' * (config.data in BUILT_IN)}") from None
+    if found != chips.fingerprint:
+        raise ParameterError(f"data: {chips.path} was replaced by other data during the run; put the old file back and resume, or start in another folder")
 
 def _stamp(path):
     "Size, time of change and inode of a file, which tell cheaply whether it may have been changed; raises `ParameterError`."
-    try: now = os.stat(path)
-    except OSError as e: raise ParameterError(f"data: {path} is gone during the run ({e.strerror}); put it back and resume") from None
+    try:
+        now = os.stat(path)
+    except OSError as e:
+        raise ParameterError(f"data: {path} is gone during the run ({e.strerror}); put it back and resume") from None
     return now.st_size, now.st_mtime_ns, now.st_ino
 
 def _names(text): return [t.strip() for t in text.split(",") if t.strip()]
@@ -199,12 +226,17 @@ def prepare_data(
     initial_size: int,  # rows labelled at the start
 ) -> tuple:  # Chips, and the split's parts by name with "evaluation" among them
     "Open the data and split it; raises `ParameterError` for bands, flags or row counts that do not fit."
-    try: chips = Chips(find_data(config.data), _names(config.bands))
-    except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
+    try:
+        chips = Chips(find_data(config.data), _names(config.bands))
+    except StoreError as e:
+        raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
     _check_on_data(config, chips)
-    if not config.holdout and len(chips.test_ids) == 0: raise ParameterError(f"holdout: {chips.path} has no test rows; set aside some of its {chips.n_train} train rows")
-    try: parts = split_ids(chips, initial_size, config.validation, config.holdout, config.seed, config.stratified, _names(config.exclude_flags))
-    except ValueError as e: raise ParameterError(f"initial_size, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
+    if not config.holdout and len(chips.test_ids) == 0:
+        raise ParameterError(f"holdout: {chips.path} has no test rows; set aside some of its {chips.n_train} train rows")
+    try:
+        parts = split_ids(chips, initial_size, config.validation, config.holdout, config.seed, config.stratified, _names(config.exclude_flags))
+    except ValueError as e:
+        raise ParameterError(f"initial_size, validation, holdout: {e}" if "ask for" in str(e) else str(e)) from None
     return chips, parts | dict(evaluation=parts["holdout"] if config.holdout else chips.test_ids)
 
 # %% ../../nbs/loop/50_experiment.ipynb #81148de6
@@ -251,7 +283,8 @@ class Run:
     def check_data(self, all_bytes=False):
         "Compare the checksums of the data file if it was written to since the last call, or in any case; raises `ParameterError`."
         stamp = _stamp(self.chips.path)
-        if stamp == self._stamp and not all_bytes: return
+        if stamp == self._stamp and not all_bytes:
+            return
         _check_bytes(self.config, self.chips)
         self._stamp = stamp
 
@@ -262,12 +295,14 @@ class Run:
     def failed(self, error, round):
         "Tell why the run ends early, if the disk still takes it."
         interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
-        with suppress(OSError): self.status("stopped", round) if interrupted else self.status("failed", round, error=one_line(error))
+        with suppress(OSError):
+            self.status("stopped", round) if interrupted else self.status("failed", round, error=one_line(error))
 
     def validation(self):
         "Validation rows and their labels, bought at the first call."
         ids = self.parts["validation"]
-        if len(ids) and ids[0] not in self.oracle.spent: self.oracle.label(ids)
+        if len(ids) and ids[0] not in self.oracle.spent:
+            self.oracle.label(ids)
         return (ids, self.chips.labels[ids]) if len(ids) else None
 
     def evaluate(self, classifier=None) -> tuple:  # all metrics on the evaluation rows, and the bins of a reliability diagram
@@ -289,8 +324,10 @@ class _Phases:
         self.run.status(name, self.round)
         with peak_memory(self.run.classifier.device) as self.peaks[name]:
             start = time.perf_counter()
-            try: return function(*args, **kwargs)
-            finally: self.seconds[name] = time.perf_counter() - start
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds[name] = time.perf_counter() - start
 
     def costs(self): return dict(seconds=self.seconds, memory={k: p.bytes for k, p in self.peaks.items()})
 
@@ -320,8 +357,10 @@ def simclr_backbone(
 
 def _made_so(file, about):
     "Whether a backbone was made from just these rows in just this way."
-    try: found = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception: return False
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:
+        return False
     return isinstance(found, dict) and all(type(found.get(k)) is type(v) and found[k] == v for k, v in about.items())
 
 # %% ../../nbs/loop/50_experiment.ipynb #6d1f915b
@@ -335,7 +374,8 @@ def _simclr(self: Experiment):
 def _choose_initial(self: Experiment):
     "The first rows, in the order chosen, with their scores."
     c, blank = self.config, clone(self.classifier)
-    if c.init_backbone != "same": blank.set_params(pretrained=self._simclr() if c.init_backbone == "simclr" else _weights(c, self.chips.bands, "init_backbone"))
+    if c.init_backbone != "same":
+        blank.set_params(pretrained=self._simclr() if c.init_backbone == "simclr" else _weights(c, self.chips.bands, "init_backbone"))
     blank.restore(blank._initial_model().state_dict(), n_fits=0)
     return self._ask(ActiveLearner(blank, query_strategy=partial(get_strategy(c.init), **c.options("init"))), c.initial_size, 2)
 
@@ -343,8 +383,10 @@ def _choose_initial(self: Experiment):
 def _first_rows(self: Experiment, phase):
     "Train a backbone without labels if one is asked for, and choose the initial rows."
     c = self.config
-    if c.pretrained == "simclr" or c.init != "random" and c.init_backbone == "simclr": phase("init_backbone", self._simclr)
-    if c.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
+    if c.pretrained == "simclr" or c.init != "random" and c.init_backbone == "simclr":
+        phase("init_backbone", self._simclr)
+    if c.pretrained == "simclr":
+        self.classifier.set_params(pretrained=self._simclr())
     return phase("init", self._choose_initial) if c.init != "random" else (self.parts["initial"], np.full(c.initial_size, np.nan))
 
 @patch
@@ -352,8 +394,10 @@ def _ask(self: Experiment, learner, n, *stream):
     "Query rows of the pool; the generator depends on the seed and on `stream`, a few numbers."
     rng = np.random.default_rng([self.config.seed, *stream])
     indices, ids, scores = learner.query(self.pool, n_instances=n, rng=rng, return_metrics=True)
-    if len(np.unique(ids)) != n or len(ids) != n: raise ValueError(f"the strategy asked for {len(np.unique(ids))} different rows rather than {n}")
-    if not np.isfinite(scores).all(): raise ValueError("the strategy gave scores that are not finite")
+    if len(np.unique(ids)) != n or len(ids) != n:
+        raise ValueError(f"the strategy asked for {len(np.unique(ids))} different rows rather than {n}")
+    if not np.isfinite(scores).all():
+        raise ValueError("the strategy gave scores that are not finite")
     return ids, scores
 
 # %% ../../nbs/loop/50_experiment.ipynb #b950ffde
@@ -370,7 +414,8 @@ def _teach(self: Experiment, ids, answers):
 def _take(self: Experiment, ids):
     "Take rows out of the pool; what the initial rows leave is what the stop set is drawn from."
     self.pool = np.setdiff1d(self.pool, ids, assume_unique=True)
-    if self.round: return
+    if self.round:
+        return
     n = min(self.config.stop_set, len(self.pool))
     self.stop_rows = draw_ids(self.pool, None, n, np.random.default_rng([self.config.seed, 3]), stratified=False)
     self.planned = planned_labels(self.config, self.config.validation + self.config.initial_size, len(self.pool))
@@ -401,7 +446,8 @@ def _watch(self: Experiment) -> dict:
         predicted = self._fresh_probs(self.stop_rows).argmax(1) if len(self.stop_rows) else np.zeros(0, int)
         seen["predictions"] = pack_classes(predicted)
         seen["kappa"] = agreement(unpack_classes(self.records[-1]["stop"]["predictions"]), predicted) if self.records and len(predicted) else None
-    if ("uncertainty", "") in kinds: seen["uncertainty"] = overall_uncertainty(self.classifier.predict_proba(self.pool)) if len(self.pool) else None
+    if ("uncertainty", "") in kinds:
+        seen["uncertainty"] = overall_uncertainty(self.classifier.predict_proba(self.pool)) if len(self.pool) else None
     if ("target", "validation") in kinds:
         ids, labels = self.validation()
         seen["validation"] = compute_metrics(self._fresh_probs(ids), labels)
@@ -457,7 +503,8 @@ def _count(self: Experiment, record):
     "Go on to the next round."
     self.records.append(record)
     self.round += 1
-    if self.criteria: write_json(self.folder.path/"stopping.json", self.stopping())
+    if self.criteria:
+        write_json(self.folder.path/"stopping.json", self.stopping())
 
 # %% ../../nbs/loop/50_experiment.ipynb #94265977
 @patch
@@ -465,7 +512,8 @@ def restore(self: Experiment,
     records: list,  # rounds already done
 ) -> None:
     "Continue after the rounds that are there."
-    if self.config.pretrained == "simclr": self.classifier.set_params(pretrained=self._simclr())
+    if self.config.pretrained == "simclr":
+        self.classifier.set_params(pretrained=self._simclr())
     for r in records:
         self._take(r["queried"])
         self.learner._add_training_data(np.array(r["queried"]), self.oracle.label(r["queried"]))
@@ -473,7 +521,8 @@ def restore(self: Experiment,
         self._count(r)
     self._restore_model()
     self.folder.write_tables()
-    if any(c.kind == "uncertainty" for c in self.criteria) and not self.finished(): self.classifier.features(self.pool)
+    if any(c.kind == "uncertainty" for c in self.criteria) and not self.finished():
+        self.classifier.features(self.pool)
 
 @patch
 def _restore_model(self: Experiment):
@@ -496,7 +545,8 @@ def _fit(self: Experiment, classifier):
 @patch
 def finished(self: Experiment) -> bool:  # whether the run is over
     "Whether all rounds are done, a criterion to stop has fired, or the pool holds nothing more to learn from."
-    if not self.round: return False
+    if not self.round:
+        return False
     enough = 2 if self.config.only_new else 1
     return bool(self.config.rounds) and self.round > self.config.rounds or len(self.pool) < enough or bool(self.criteria) and self.stopping()["stopped"]
 
@@ -505,7 +555,8 @@ def repeat(self: Experiment) -> None:
     "Train anew on the labels of the last round, as often as `retrain` says, and record how well."
     file = self.folder.path/"retrain.json"
     done, fresh = read_json(file), dict(labels=self.oracle.used, metrics=[])
-    if not done or done["labels"] != fresh["labels"]: done = fresh
+    if not done or done["labels"] != fresh["labels"]:
+        done = fresh
     while (k := len(done["metrics"])) < self.config.retrain:
         self.status("repeat", self.round - 1)
         again = clone(self.classifier).set_params(seed=int(np.random.SeedSequence([self.config.seed, 5, k]).generate_state(1)[0] >> 1))
@@ -518,7 +569,8 @@ def check_end(self: Experiment,
     first: int,  # number of the first round of this session
 ) -> None:
     "Compare all bytes of the data at the end; where they differ, set aside the rounds of this session and raise `ParameterError`."
-    try: self.check_data(all_bytes=True)
+    try:
+        self.check_data(all_bytes=True)
     except ParameterError as e:
         self.folder.set_aside(first)
         raise ParameterError(f"{e}; the rounds from {first} on may have used changed data and are set aside") from None
@@ -532,14 +584,19 @@ def run_experiment(
     try:
         records = list(experiment.folder.record.rounds)
         experiment.status("begin", len(records))
-        if records: experiment.restore(records)
+        if records:
+            experiment.restore(records)
         while not experiment.finished():
             record = experiment.step()
-            if on_round: on_round(record)
+            if on_round:
+                on_round(record)
         experiment.repeat()
         experiment.check_end(first=len(records))
         experiment.status("done", experiment.round - 1)
-    except BaseException as e: experiment.failed(e, experiment.round); experiment.close(failed=True); raise
+    except BaseException as e:
+        experiment.failed(e, experiment.round)
+        experiment.close(failed=True)
+        raise
     experiment.close()
     return experiment.folder.path
 
@@ -552,7 +609,9 @@ def _all_at_once(run, records):
     "The only round's record: read, if it is there, or made."
     ids, phase = run.parts["pool"], _Phases(run, 0)
     answers, validation = run.oracle.label(ids), run.validation()
-    if records: run.folder.write_tables(); return records[0]
+    if records:
+        run.folder.write_tables()
+        return records[0]
     phase("train", run.classifier.fit, ids, answers, validation=validation)
     metrics, bins = phase("evaluate", run.evaluate)
     run.check_data(all_bytes=True)
@@ -571,7 +630,10 @@ def run_supervised(
         run.status("begin", len(records))
         run.tracker.log(_all_at_once(run, records))
         run.status("done", 0)
-    except BaseException as e: run.failed(e, 0); run.close(failed=True); raise
+    except BaseException as e:
+        run.failed(e, 0)
+        run.close(failed=True)
+        raise
     run.close()
     return run.folder.path
 
@@ -588,10 +650,14 @@ def _data_of(record, data, bands):
     where = "; if it has moved, give its path as data, on the command line by --data"
     file = record.environment["data"]["file"]
     named = str(data or (file if Path(file).is_file() else record.params["data"]))
-    if named not in BUILT_IN and not Path(named).is_file(): raise ParameterError(f"data: no file {named}{where * (not data)}")
-    try: chips = Chips(find_data(named), list(bands))
-    except StoreError as e: raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
-    if chips.fingerprint == record.fingerprint: return chips
+    if named not in BUILT_IN and not Path(named).is_file():
+        raise ParameterError(f"data: no file {named}{where * (not data)}")
+    try:
+        chips = Chips(find_data(named), list(bands))
+    except StoreError as e:
+        raise ParameterError(str(e) if str(e).startswith("bands") else f"data: {e}") from None
+    if chips.fingerprint == record.fingerprint:
+        return chips
     raise ParameterError(f"data: {chips.path} is not the data of the runs in {record.path.parent}: its fingerprint is {chips.fingerprint[:16]}, that of {record.path.name} is {record.fingerprint[:16]}{where}")
 
 def load_classifier(
@@ -601,7 +667,8 @@ def load_classifier(
     "Load the model of a run; raises `ParameterError` if the folder holds no finished round, or for other data."
     run = Path(run)
     checkpoints = [c for r in round_files(run) if (c := run/"checkpoint"/f"{r.stem}.pt").is_file()]
-    if not checkpoints: raise ParameterError(f"out: {run} holds no finished round")
+    if not checkpoints:
+        raise ParameterError(f"out: {run} holds no finished round")
     record = read_record(run)
     params = record.params
     kind = ExperimentConfig if "strategy" in params else TrainingConfig

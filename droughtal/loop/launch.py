@@ -38,7 +38,8 @@ def notebook_path(
 ) -> Path:  # the installed notebook
     "Find a notebook that came with the package; raises `FileNotFoundError` if there is none of that name."
     for package in ("droughtal.notebooks", "droughtal.benchmarks"):
-        if (path := Path(str(files(package)/f"{name}.ipynb"))).is_file(): return path
+        if (path := Path(str(files(package)/f"{name}.ipynb"))).is_file():
+            return path
     raise FileNotFoundError(f"no notebook {name} came with the package")
 
 def _literally(path):
@@ -59,8 +60,10 @@ class OwnPython(AsyncKernelManager):
     def kernel_spec(self): return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
     async def _async_start_kernel(self, **kw):
-        try: await super()._async_start_kernel(**kw)
-        except OSError as e: raise RuntimeError(f"{e.filename or sys.executable}: {e.strerror}") from None
+        try:
+            await super()._async_start_kernel(**kw)
+        except OSError as e:
+            raise RuntimeError(f"{e.filename or sys.executable}: {e.strerror}") from None
 
     start_kernel = _async_start_kernel
 
@@ -73,7 +76,8 @@ class _Kernel(OwnPython):
     interrupted = False
 
     async def _async_start_kernel(self, **kw):
-        with open(self.config.last_words, "ab") as words: await super()._async_start_kernel(stderr=words, **kw)
+        with open(self.config.last_words, "ab") as words:
+            await super()._async_start_kernel(stderr=words, **kw)
         _running[self.config.run_folder] = self
 
     start_kernel = _async_start_kernel
@@ -85,9 +89,12 @@ def _kernel_for(folder):
     with TemporaryDirectory(prefix="droughtal-", dir=sockets, ignore_cleanup_errors=True) as private:
         words = str(Path(private)/"stderr")
         config, crash = Config(run_folder=str(folder), last_words=words), f"import faulthandler; faulthandler.enable(open({words!r}, 'ab'))"
-        if sockets: config.ConnectionFileMixin = Config(transport="ipc", connection_file=str(Path(private)/"k.json"))
-        try: yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={crash}"])
-        finally: _running.pop(str(folder), None)
+        if sockets:
+            config.ConnectionFileMixin = Config(transport="ipc", connection_file=str(Path(private)/"k.json"))
+        try:
+            yield dict(kernel_manager_class=_Kernel, config=config, extra_arguments=["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={crash}"])
+        finally:
+            _running.pop(str(folder), None)
 
 def interrupt_notebooks(
     folders=None,  # run folders; None for all that this process runs
@@ -96,7 +103,8 @@ def interrupt_notebooks(
     hit = [k for f, k in list(_running.items()) if folders is None or f in {str(x) for x in folders}]
     for kernel in hit:
         kernel.interrupted = True
-        with suppress(ProcessLookupError): os.kill(kernel.provisioner.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.kill(kernel.provisioner.pid, signal.SIGINT)
     return len(hit)
 
 # %% ../../nbs/loop/60_launch.ipynb #e66b5165
@@ -105,14 +113,18 @@ def _interruptible(folder, every=4.):
     "Interrupt the folder's notebook at the first SIGINT or SIGTERM until it ends; raises `KeyboardInterrupt` at the next."
     ended, asked = threading.Event(), []
     def repeat():
-        while not ended.wait(every): interrupt_notebooks([folder])
+        while not ended.wait(every):
+            interrupt_notebooks([folder])
     def stop(*_):
-        if asked or not interrupt_notebooks([folder]): raise KeyboardInterrupt
+        if asked or not interrupt_notebooks([folder]):
+            raise KeyboardInterrupt
         asked.append(threading.Thread(target=repeat, daemon=True))
         asked[0].start()
     try:
-        with on_signals(stop, (signal.SIGINT, signal.SIGTERM)): yield
-    finally: ended.set()
+        with on_signals(stop, (signal.SIGINT, signal.SIGTERM)):
+            yield
+    finally:
+        ended.set()
 
 # %% ../../nbs/loop/60_launch.ipynb #94905544
 class NotebookError(RuntimeError):
@@ -133,12 +145,16 @@ def _execute(name, parameters, folder, part, quiet):
     with _kernel_for(folder) as kernel:
         how = kernel | dict(kernel_name="python3", language="python", stdout_file=None if quiet else sys.stdout)
         paths = _literally(notebook_path(name)), _literally(part)
-        try: papermill.execute_notebook(*paths, parameters=parameters, progress_bar=False, **how)
+        try:
+            papermill.execute_notebook(*paths, parameters=parameters, progress_bar=False, **how)
         except papermill.PapermillExecutionError as e:
             error = {"ParameterError": ParameterError(e.evalue), "RecordError": RecordError(e.evalue), "KeyboardInterrupt": KeyboardInterrupt()}.get(e.ename) or NotebookError(f"{e.ename}: {e.evalue}")
-        except DeadKernelError: error = _without_traceback(part, DIED, kernel["config"].last_words)
-        except RuntimeError as e: error = _without_traceback(part, f"the notebook's process did not start ({e})", kernel["config"].last_words)
-        else: return None
+        except DeadKernelError:
+            error = _without_traceback(part, DIED, kernel["config"].last_words)
+        except RuntimeError as e:
+            error = _without_traceback(part, f"the notebook's process did not start ({e})", kernel["config"].last_words)
+        else:
+            return None
         return KeyboardInterrupt() if getattr(_running.get(str(folder)), "interrupted", False) else error
 
 # %% ../../nbs/loop/60_launch.ipynb #c5bb0a57
@@ -158,15 +174,23 @@ def execute(
     report, part, failed = (folder/f"{name}{end}.ipynb" for end in ("", ".part", ".failed"))
     try:
         with hold(folder/".launch.lock", wait):
-            with hold(folder/".lock", max(wait, 3)): pass  # a killed launcher's kernel takes a second to notice
-            with _interruptible(folder): error = _execute(name, parameters, folder, part, quiet)
+            with hold(folder/".lock", max(wait, 3)):
+                pass  # a killed launcher's kernel takes a second to notice
+            with _interruptible(folder):
+                error = _execute(name, parameters, folder, part, quiet)
             part.replace(failed if error else report)
-            if not error: failed.unlink(missing_ok=True)
-            if parameters.get("wandb", "off") != "off": _report(folder)
-    except Timeout: raise ParameterError(f"out: another process is working in {folder}") from None
-    except OSError as e: raise ParameterError(f"out: cannot write to {e.filename or folder} ({e.strerror})") from None
-    if isinstance(error, NotebookError): raise NotebookError(f"{error} (see {failed})")
-    if error: raise error
+            if not error:
+                failed.unlink(missing_ok=True)
+            if parameters.get("wandb", "off") != "off":
+                _report(folder)
+    except Timeout:
+        raise ParameterError(f"out: another process is working in {folder}") from None
+    except OSError as e:
+        raise ParameterError(f"out: cannot write to {e.filename or folder} ({e.strerror})") from None
+    if isinstance(error, NotebookError):
+        raise NotebookError(f"{error} (see {failed})")
+    if error:
+        raise error
     return folder
 
 # %% ../../nbs/loop/60_launch.ipynb #4044c6f3
@@ -186,5 +210,6 @@ def run_notebook(
     "Execute an experiment notebook; raises what `execute` raises."
     parameters = whole_parameters(config)
     rounds = len(round_files(parameters["out"]))
-    if rounds and not config.resume: raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
+    if rounds and not config.resume:
+        raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
     return execute(name, parameters, quiet)

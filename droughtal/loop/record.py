@@ -60,41 +60,52 @@ def can_retrain(
     return not (params.get("warm_start") or params.get("only_new"))
 
 def _hint(params):
-    if can_retrain(params): return "restore it from a copy, or delete it and every later round's file, and resume the run"
+    if can_retrain(params):
+        return "restore it from a copy, or delete it and every later round's file, and resume the run"
     return _RESTORE
 
 def _read(read, file, hint=_RESTORE):
     "Content of a file as a dict; raises `RecordError`."
-    try: content = read(file)
+    try:
+        content = read(file)
     except (OSError, ValueError) as e:
         why = f"cannot be read ({e.strerror})" if isinstance(e, OSError) else "is damaged"
         raise RecordError(f"{file}: {why}; {hint}") from None
-    if content is None: raise RecordError(f"{file}: is missing; {hint}")
-    if not isinstance(content, dict): raise RecordError(f"{file}: is damaged; {hint}")
+    if content is None:
+        raise RecordError(f"{file}: is missing; {hint}")
+    if not isinstance(content, dict):
+        raise RecordError(f"{file}: is damaged; {hint}")
     return content
 
 def _read_round(file, params):
     "The record of one round, with every part of the right type; raises `RecordError`."
-    try: found = read_json(file)
-    except (OSError, ValueError): found = None
-    if not isinstance(found, dict): raise RecordError(f"{file}: is damaged; {_hint(params)}")
+    try:
+        found = read_json(file)
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict):
+        raise RecordError(f"{file}: is damaged; {_hint(params)}")
     wrong = [name for name, kind in _ROUND.items() if type(found.get(name)) is not kind]
-    if wrong: raise RecordError(f"{file}: is damaged ({wrong[0]} is missing or of another type); {_hint(params)}")
-    if type(found.get("checksum")) is not str: raise RecordError(f"{file}: has no checksum, since an earlier version of droughtal wrote it; run again in another folder")
+    if wrong:
+        raise RecordError(f"{file}: is damaged ({wrong[0]} is missing or of another type); {_hint(params)}")
+    if type(found.get("checksum")) is not str:
+        raise RecordError(f"{file}: has no checksum, since an earlier version of droughtal wrote it; run again in another folder")
     return found
 
 def _check_environment(environment, file):
     "Raise `RecordError` for an environment, or one of those that resumed the run, without the parts that are read."
     for part in (environment, *environment.get("resumed", [])):
         wrong = next((n for n, kind in _ENVIRONMENT.items() if not isinstance(part, dict) or type(part.get(n)) is not kind), None)
-        if wrong: raise RecordError(f"{file}: is damaged ({wrong} is missing or of another type); {_RESTORE}")
+        if wrong:
+            raise RecordError(f"{file}: is damaged ({wrong} is missing or of another type); {_RESTORE}")
     data = environment["data"]
     if not all(isinstance(data.get(k), str) for k in ("file", "fingerprint")):
         raise RecordError(f"{file}: lacks the file or the fingerprint of the data; {_RESTORE}")
 
 def _check_params(params, file):
     "Raise `RecordError` for a parameter of another type than the run's configuration gives it."
-    if "seed" not in params: raise RecordError(f"{file}: lacks the seed; {_RESTORE}")
+    if "seed" not in params:
+        raise RecordError(f"{file}: lacks the seed; {_RESTORE}")
     for f in fields(ExperimentConfig if "strategy" in params else TrainingConfig):
         value, kind = params.get(f.name, f.default), type(f.default)
         if type(value) is not kind and not (kind is float and type(value) is int):
@@ -108,20 +119,24 @@ def _undefined(name): return name == "qwk" or name.startswith("recall_")  # metr
 def _wrong_metric(metrics):
     "Name of a metric that should be a finite number and is not, or None."
     for name, v in metrics.items():
-        if v is None and _undefined(name): continue
-        if type(v) not in (int, float) or not isfinite(v): return name
+        if v is None and _undefined(name):
+            continue
+        if type(v) not in (int, float) or not isfinite(v):
+            return name
     return None if metrics else "metrics"
 
 def _wrong_size(n, size, params, last):
     "What is wrong with the number of samples of a round, or an empty text; only the last query may be smaller, where the pool ends."
     asked = params.get("query_size" if n else "initial_size")
-    if asked is None or size == asked or n and last and size < asked: return ""
+    if asked is None or size == asked or n and last and size < asked:
+        return ""
     return f"{size} queried samples where the run asks for {asked}"
 
 def _wrong_query(r, seen):
     "What is wrong with the samples of a round, or an empty text."
     queried = r["queried"]
-    if not (_whole_numbers(queried) and _whole_numbers(r["answers"])): return "a queried sample or its label is not a whole number"
+    if not (_whole_numbers(queried) and _whole_numbers(r["answers"])):
+        return "a queried sample or its label is not a whole number"
     if not len(queried) == len(r["scores"]) == len(r["answers"]):
         return f"{len(queried)} queried samples have {len(r['scores'])} scores and {len(r['answers'])} labels"
     again = next((i for i, n in Counter(queried).items() if n > 1 or i in seen), None)
@@ -136,16 +151,23 @@ def _check_rounds(record, files):
     seen, labels, checksum = set(), params.get("validation", 0), first_checksum(params, record.fingerprint)
     by_hand, names = record.by_hand, rounds[0]["metrics"].keys() if rounds else ()
     for n, (r, file) in enumerate(zip(rounds, files)):
-        if r["round"] != n: raise RecordError(f"{file}: is round {r['round']}, but the record lacks round {n}; restore that file from a copy, or run again in another folder")
+        if r["round"] != n:
+            raise RecordError(f"{file}: is round {r['round']}, but the record lacks round {n}; restore that file from a copy, or run again in another folder")
         labels, checksum = labels + len(r["queried"]), round_checksum(r, checksum)
         wrong = _wrong_query(r, seen)
         seen.update(r["queried"] if not wrong else ())
-        if not wrong and not by_hand: wrong = _wrong_size(n, len(r["queried"]), params, r is rounds[-1])
-        if not wrong and r["labels"] != labels: wrong = f"{r['labels']} labels where the samples queried so far make {labels}"
-        if not wrong and (name := _wrong_metric(r["metrics"])): wrong = f"{name} is not a finite number"
-        if not wrong and r["metrics"].keys() != names: wrong = f"{min(r['metrics'].keys() ^ names)} is a metric of some rounds only"
-        if not wrong and r["checksum"] != checksum: wrong = "its checksum differs: it was changed after it was written, or belongs to another run"
-        if wrong: raise RecordError(f"{file}: {wrong}; {_hint(params)}")
+        if not wrong and not by_hand:
+            wrong = _wrong_size(n, len(r["queried"]), params, r is rounds[-1])
+        if not wrong and r["labels"] != labels:
+            wrong = f"{r['labels']} labels where the samples queried so far make {labels}"
+        if not wrong and (name := _wrong_metric(r["metrics"])):
+            wrong = f"{name} is not a finite number"
+        if not wrong and r["metrics"].keys() != names:
+            wrong = f"{min(r['metrics'].keys() ^ names)} is a metric of some rounds only"
+        if not wrong and r["checksum"] != checksum:
+            wrong = "its checksum differs: it was changed after it was written, or belongs to another run"
+        if wrong:
+            raise RecordError(f"{file}: {wrong}; {_hint(params)}")
 
 # %% ../../nbs/loop/20_record.ipynb #f52612d1
 def split_of(
@@ -158,7 +180,8 @@ def split_of(
     return split_ids(chips, params.get("initial_size", 0), params["validation"], params["holdout"], params["seed"], params["stratified"], flags)
 
 def _allowed(params, chips, path):
-    try: parts = split_of(params, chips)
+    try:
+        parts = split_of(params, chips)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise RecordError(f"{path/'params.yaml'}: does not describe a split of {chips.path} ({e}); {_RESTORE}") from None
     return parts, np.union1d(parts["initial"], parts["pool"])
@@ -168,21 +191,26 @@ def check_against_data(
     chips,  # the data, a `Chips`
 ) -> None:
     "Compare a record with the data it came from; raises `RecordError` for other data, samples outside the pool, or labels that are not the data's."
-    if record.fingerprint != chips.fingerprint: raise RecordError(f"{record.path/'environment.json'}: the run's data are not {chips.path}; their fingerprints differ")
+    if record.fingerprint != chips.fingerprint:
+        raise RecordError(f"{record.path/'environment.json'}: the run's data are not {chips.path}; their fingerprints differ")
     parts, allowed = _allowed(record.params, chips, record.path)
     by_hand = record.by_hand
     for r, file in zip(record.rounds, round_files(record.path)):
         ids, wrong = np.array(r["queried"], np.int64), ""
-        if len(outside := np.setdiff1d(ids, allowed)): wrong = f"sample {outside[0]} is not in the pool of this run: it is held out for evaluation or validation, excluded, or not in the data"
+        if len(outside := np.setdiff1d(ids, allowed)):
+            wrong = f"sample {outside[0]} is not in the pool of this run: it is held out for evaluation or validation, excluded, or not in the data"
         elif not by_hand and len(other := np.flatnonzero(chips.labels[ids] != r["answers"])):
             i = other[0]
             wrong = f"sample {ids[i]} is recorded with label {r['answers'][i]}, but the label in {chips.path} is {chips.labels[ids[i]]}"
-        elif not r["round"] and not by_hand and not _first_as_planned(ids, parts, record.params): wrong = "the initial samples are not those of this run's split"
-        if wrong: raise RecordError(f"{file}: {wrong}; {_hint(record.params)}")
+        elif not r["round"] and not by_hand and not _first_as_planned(ids, parts, record.params):
+            wrong = "the initial samples are not those of this run's split"
+        if wrong:
+            raise RecordError(f"{file}: {wrong}; {_hint(record.params)}")
 
 def _first_as_planned(ids, parts, params):
     "Whether round 0 has the samples that the split gives it."
-    if "strategy" not in params: return set(ids.tolist()) == set(parts["pool"].tolist())
+    if "strategy" not in params:
+        return set(ids.tolist()) == set(parts["pool"].tolist())
     return len(ids) == len(parts["initial"]) if params.get("init", "random") != "random" else set(ids.tolist()) == set(parts["initial"].tolist())
 
 # %% ../../nbs/loop/20_record.ipynb #0f084ba5
@@ -218,7 +246,8 @@ def read_record(
     files = round_files(path)
     record = Record(path, params, environment, [_read_round(f, params) for f in files])
     _check_rounds(record, files)
-    if chips is not None: check_against_data(record, chips)
+    if chips is not None:
+        check_against_data(record, chips)
     return record
 
 # %% ../../nbs/loop/20_record.ipynb #2245e5e7
@@ -235,7 +264,8 @@ class RunFolder:
     ):
         self.path, self.started = Path(path), time.time()
         self._acquire()
-        try: self._open(params, environment, resume)
+        try:
+            self._open(params, environment, resume)
         except OSError as e:
             self.close()
             raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
@@ -248,12 +278,15 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = ExitStack()
             self._lock.enter_context(hold(self.path/".lock", LOCK_SECONDS))
-        except Timeout: raise ParameterError(f"out: another process is working in {self.path}") from None
-        except OSError as e: raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
+        except Timeout:
+            raise ParameterError(f"out: another process is working in {self.path}") from None
+        except OSError as e:
+            raise ParameterError(f"out: cannot write to {self.path} ({e.strerror})") from None
 
     def _open(self, params, environment, resume):
         there, rounds = len(round_files(self.path)), []
-        if there and not resume: raise ParameterError(f"out: {self.path} holds {there} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
+        if there and not resume:
+            raise ParameterError(f"out: {self.path} holds {there} rounds already; set resume, on the command line --resume, to continue after them, or choose another folder")
         if there:
             old = read_record(self.path)
             rounds, environment = old.rounds, self._continued(old, params, environment)
@@ -303,7 +336,8 @@ def commit(self: RunFolder,
     self.write_round(record)
     self.write_tables()
     for old in file.parent.glob("*.pt"):
-        if old != file: old.unlink()
+        if old != file:
+            old.unlink()
 
 @patch
 def write_round(self: RunFolder,
@@ -311,7 +345,8 @@ def write_round(self: RunFolder,
 ) -> None:
     "Write the record of a round with its checksum, and nothing else."
     plain, earlier = as_json(record), self.record.rounds
-    if not earlier: plain["parameters"] = {k: v for k, v in self.record.params.items() if k not in CHANGEABLE_ON_RESUME | {"data"}}
+    if not earlier:
+        plain["parameters"] = {k: v for k, v in self.record.params.items() if k not in CHANGEABLE_ON_RESUME | {"data"}}
     before = earlier[-1]["checksum"] if earlier else first_checksum(self.record.params, self.record.fingerprint)
     plain = plain | dict(checksum=round_checksum(plain, before))
     write_json(self.path/"rounds"/f"{record['round']:03d}.json", plain)
@@ -320,7 +355,8 @@ def write_round(self: RunFolder,
 @patch
 def write_tables(self: RunFolder) -> None:
     "Write the two tables from the rounds."
-    for name, table in zip(("rounds", "queries"), _tables(self.record.rounds)): write_whole(self.path/f"{name}.parquet", table.to_parquet)
+    for name, table in zip(("rounds", "queries"), _tables(self.record.rounds)):
+        write_whole(self.path/f"{name}.parquet", table.to_parquet)
 
 @patch
 def set_aside(self: RunFolder,

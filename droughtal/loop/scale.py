@@ -61,14 +61,18 @@ class PoolModel(WorkerPlugin):
     def setup(self, worker): self.address, self.lock, self.pixels, self.copies = worker.address, threading.Lock(), None, {}
 
     def _open(self):
-        try: pixels, found = Pixels(self.path, self.bands), verify_checksums(self.path)
-        except (OSError, StoreError) as e: raise StoreError(f"worker {self.address}: {e}; every worker needs the data of {self.path} at this path") from None
-        if found == self.fingerprint: return pixels
+        try:
+            pixels, found = Pixels(self.path, self.bands), verify_checksums(self.path)
+        except (OSError, StoreError) as e:
+            raise StoreError(f"worker {self.address}: {e}; every worker needs the data of {self.path} at this path") from None
+        if found == self.fingerprint:
+            return pixels
         raise StoreError(f"worker {self.address}: {self.path} holds other data there (fingerprint {found[:12]}…, not {self.fingerprint[:12]}…); copy the file again")
 
     def unpacked(self) -> tuple:  # this thread's learner, and the score
         "The learner, opened when it is first asked for; raises `StoreError` naming worker and file."
-        with self.lock: self.pixels = self.pixels or self._open()
+        with self.lock:
+            self.pixels = self.pixels or self._open()
         if threading.get_ident() not in self.copies:
             torch.set_num_threads(self.threads)
             learner, scores = pickle.loads(self.pickled)
@@ -98,7 +102,8 @@ def best(self: PoolModel,
     learner, scores = self.unpacked()
     values, stop = np.asarray(scores(learner, ids, seed, start)), start + len(ids)
     learner.estimator._scored.pop(ids.tobytes(), None)
-    if np.isnan(values).any(): raise ValueError(f"acquisition scores: {np.isnan(values).sum()} of {len(values)} are NaN in the pool's rows {start} to {stop - 1}; the model's probabilities are broken")
+    if np.isnan(values).any():
+        raise ValueError(f"acquisition scores: {np.isnan(values).sum()} of {len(values)} are NaN in the pool's rows {start} to {stop - 1}; the model's probabilities are broken")
     keys, able = tie_keys(tie_seed, start, stop), np.flatnonzero(values >= at_least)
     rows = able[top_rows(values[able], keys[able], min(k, len(able)))] if len(able) else able
     return start + rows, values[rows], keys[rows]
@@ -111,11 +116,14 @@ BLOCK = math.lcm(*(inspect.signature(f).parameters["batch_size"].default for f i
 @contextmanager
 def _installed(client, model):
     "A model on all workers, for the time of the block."
-    if not client.nthreads(): raise ValueError("client: the cluster has no workers yet; start some, and wait for one with client.wait_for_workers(1)")
+    if not client.nthreads():
+        raise ValueError("client: the cluster has no workers yet; start some, and wait for one with client.wait_for_workers(1)")
     client.register_plugin(model)
-    try: yield model
+    try:
+        yield model
     finally:
-        with suppress(Exception): client.unregister_worker_plugin(model.name)
+        with suppress(Exception):
+            client.unregister_worker_plugin(model.name)
 
 def _run_parts(client, model, calls, take, total, in_flight, progress):
     "Ask the workers, a few parts ahead, and take each answer as it arrives; whatever ends this early cancels what is queued."
@@ -130,12 +138,17 @@ def _run_parts(client, model, calls, take, total, in_flight, progress):
             send(2 * sum(client.nthreads().values()) if in_flight is None else whole("in_flight", in_flight))
             for future in done:
                 start, size = waiting[future]
-                try: answer = future.result()
-                except KilledWorker as e: raise RuntimeError(_too_deadly(e, start, size)) from None
+                try:
+                    answer = future.result()
+                except KilledWorker as e:
+                    raise RuntimeError(_too_deadly(e, start, size)) from None
                 take(start, answer)
                 del waiting[future], answer
-                future.release(); bar.update(size); send(1)
-    finally: client.cancel(list(waiting))
+                future.release()
+                bar.update(size)
+                send(1)
+    finally:
+        client.cancel(list(waiting))
 
 def _too_deadly(error, start, size):
     return (f"the pool's rows {start} to {start + size - 1}: {error.allowed_failures + 1} workers died over them, the last one {error.last_worker.address}; "
@@ -155,26 +168,31 @@ class BestRows:
     ) -> None:
         "Take in some rows."
         self.parts.append((positions, scores, keys))
-        if sum(len(p[0]) for p in self.parts) >= 2 * self.k: self.merge()
+        if sum(len(p[0]) for p in self.parts) >= 2 * self.k:
+            self.merge()
 
     def merge(self) -> tuple:  # positions and scores, best first
         "Put what has come together in order, and forget all but the best `k`."
         positions, scores, keys = (np.concatenate(part) for part in zip(*self.parts))
         rows = top_rows(scores, keys, min(self.k, len(scores)))
         self.parts = [(positions[rows], scores[rows], keys[rows])]
-        if len(rows) == self.k: self.at_least = scores[rows[-1]]
+        if len(rows) == self.k:
+            self.at_least = scores[rows[-1]]
         return self.parts[0][:2]
 
 # %% ../../nbs/loop/70_scale.ipynb #4991a5fe
 def _whole_blocks(shard):
-    if whole("shard", shard) % BLOCK: raise ValueError(f"shard: rows in a part, a multiple of {BLOCK:,}, so that parts end where batches end, got {shard}")
+    if whole("shard", shard) % BLOCK:
+        raise ValueError(f"shard: rows in a part, a multiple of {BLOCK:,}, so that parts end where batches end, got {shard}")
     return shard
 
 def _gather(client, model, X, stages, shard, in_flight, progress):
     arrays = []
     def take(start, parts):
-        if not arrays: arrays.extend(np.empty((len(X), part.shape[1]), np.float32) for part in parts)
-        for array, part in zip(arrays, parts): array[start:start + len(part)] = part
+        if not arrays:
+            arrays.extend(np.empty((len(X), part.shape[1]), np.float32) for part in parts)
+        for array, part in zip(arrays, parts):
+            array[start:start + len(part)] = part
     calls = ((i, len(part := X[i:i + shard]), "features", part, stages) for i in range(0, len(X), shard))
     _run_parts(client, model, calls, take, len(X), in_flight, progress)
     return [torch.from_numpy(array) for array in arrays]
@@ -191,11 +209,15 @@ def spread_backbone(
     estimator, shard = learner.estimator, _whole_blocks(shard)
     alone = estimator._extract_features
     def spread(X, stages):
-        if len(X) <= shard: return alone(X, stages)
-        with _installed(client, PoolModel(learner)) as model: return _gather(client, model, X, stages, shard, in_flight, progress)
+        if len(X) <= shard:
+            return alone(X, stages)
+        with _installed(client, PoolModel(learner)) as model:
+            return _gather(client, model, X, stages, shard, in_flight, progress)
     estimator._extract_features = spread
-    try: yield
-    finally: del estimator._extract_features
+    try:
+        yield
+    finally:
+        del estimator._extract_features
 
 # %% ../../nbs/loop/70_scale.ipynb #adc0d6d6
 FROM_BACKBONE = {"probabilities", "dropout", "features", "embeddings", "activations"}  # needs that cost a feature extraction
@@ -213,7 +235,8 @@ def _find(strategy, learner):
 def _score_of(strategy, options):
     "The score of a part of the pool, to be sent to workers."
     scores, noisy = strategy.scores, strategy.noisy
-    if noisy: return lambda learner, X, seed, start: noisy(learner, X, seed, start, **options)
+    if noisy:
+        return lambda learner, X, seed, start: noisy(learner, X, seed, start, **options)
     return lambda learner, X, seed, start: scores(learner, X, **options)
 
 def _best_of_parts(client, learner, X, strategy, n_instances, rng, shard, in_flight, progress, options):
@@ -239,5 +262,7 @@ def query_pool(
     "Query with the work spread over a cluster; raises `UnknownStrategy`, `ValueError` for wrong arguments, and `StoreError` naming worker and file if the data are not there."
     strategy, X, rng, shard = _find(strategy, learner), as_ids(pool, "pool"), as_generator(rng), _whole_blocks(shard)
     check_options(strategy, options)
-    if in_parts(strategy): return _best_of_parts(client, learner, X, strategy, n_instances, rng, shard, in_flight, progress, options)
-    with spread_backbone(client, learner, shard, in_flight, progress): return strategy(learner, X, n_instances, rng, **options)
+    if in_parts(strategy):
+        return _best_of_parts(client, learner, X, strategy, n_instances, rng, shard, in_flight, progress, options)
+    with spread_backbone(client, learner, shard, in_flight, progress):
+        return strategy(learner, X, n_instances, rng, **options)

@@ -32,25 +32,32 @@ class Criterion:
     def name(self) -> str:  # as `parse_stop` reads it
         "The criterion as text."
         level = f"{self.level:.12g}"
-        if self.kind != "target": return f"{self.kind}:{level}"
+        if self.kind != "target":
+            return f"{self.kind}:{level}"
         return f"target:{'validation.' if self.rows == 'validation' else ''}{self.metric}{'<=' if self.below else '>='}{level}"
 
 # %% ../../nbs/loop/30_stopping.ipynb #dfc71532
 def _number(text, what, low, high):
-    try: value = float(text)
-    except ValueError: raise ValueError(f"{what} needs a number, got {text!r}") from None
-    if not low <= value <= high: raise ValueError(f"{what} needs a number from {low:g} to {high:g}, got {text}")
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{what} needs a number, got {text!r}") from None
+    if not low <= value <= high:
+        raise ValueError(f"{what} needs a number from {low:g} to {high:g}, got {text}")
     return value
 
 def _budget(text):
-    if not re.fullmatch(r"[1-9]\d*", text): raise ValueError(f"budget needs a number of labels, such as budget:600, got {text!r}")
+    if not re.fullmatch(r"[1-9]\d*", text):
+        raise ValueError(f"budget needs a number of labels, such as budget:600, got {text!r}")
     return Criterion("budget", int(text))
 
 def _target(text):
     found = re.fullmatch(r"(validation\.|evaluation\.)?(\w+)\s*(>=|<=)(.+)", text)
-    if not found: raise ValueError(f"target needs a metric and a level, such as target:accuracy>=0.75, got {text!r}")
+    if not found:
+        raise ValueError(f"target needs a metric and a level, such as target:accuracy>=0.75, got {text!r}")
     rows, metric, sense, level = found.groups()
-    if metric not in METRICS and not re.fullmatch(r"recall_\d+", metric): raise ValueError(f"no metric {metric!r}; there are {', '.join(METRICS)} and recall_CLASS")
+    if metric not in METRICS and not re.fullmatch(r"recall_\d+", metric):
+        raise ValueError(f"no metric {metric!r}; there are {', '.join(METRICS)} and recall_CLASS")
     return Criterion("target", _number(level, f"target:{metric}", -1e9, 1e9), metric, (rows or "evaluation.")[:-1], sense == "<=")
 
 def _stable(text): return Criterion("stable", _number(text or "0.99", "stable", .01, 1))
@@ -67,10 +74,13 @@ def parse_stop(
     for part in (p.strip() for p in text.split(",") if p.strip()):
         kind, _, rest = (s.strip() for s in part.partition(":"))
         try:
-            if kind not in _KINDS: raise ValueError(f"{kind!r} is not one of {', '.join(_KINDS)}")
+            if kind not in _KINDS:
+                raise ValueError(f"{kind!r} is not one of {', '.join(_KINDS)}")
             found.append(_KINDS[kind](rest))
-        except ValueError as e: raise ValueError(f"stop_when: {e}") from None
-    if len({c.name for c in found}) < len(found): raise ValueError(f"stop_when: {text!r} names a criterion twice")
+        except ValueError as e:
+            raise ValueError(f"stop_when: {e}") from None
+    if len({c.name for c in found}) < len(found):
+        raise ValueError(f"stop_when: {text!r} names a criterion twice")
     return found
 
 # %% ../../nbs/loop/30_stopping.ipynb #7a6d1309
@@ -80,7 +90,8 @@ def agreement(
 ) -> float:  # Cohen's kappa, up to 1; 0 if both name one and the same class only
     "How far two models agree beyond chance (Cohen 1960); raises `ValueError` for no rows or different numbers of rows."
     a, b = np.asarray(a), np.asarray(b)
-    if len(a) != len(b) or not len(a): raise ValueError(f"agreement: two lists of predictions for the same rows, got {len(a)} and {len(b)}")
+    if len(a) != len(b) or not len(a):
+        raise ValueError(f"agreement: two lists of predictions for the same rows, got {len(a)} and {len(b)}")
     return float(cohen_kappa_score(a, b)) if len(np.union1d(a, b)) > 1 else 0.
 
 # %% ../../nbs/loop/30_stopping.ipynb #b3ec0ec5
@@ -112,9 +123,12 @@ def criterion_value(
 ):  # float; None if there is no value yet
     "What a criterion sees after a round."
     last = records[-1]
-    if criterion.kind == "budget": return last["labels"]
-    if criterion.kind == "uncertainty": return last["stop"]["uncertainty"]
-    if criterion.kind == "target": return (last["metrics"] if criterion.rows == "evaluation" else last["stop"]["validation"])[criterion.metric]
+    if criterion.kind == "budget":
+        return last["labels"]
+    if criterion.kind == "uncertainty":
+        return last["stop"]["uncertainty"]
+    if criterion.kind == "target":
+        return (last["metrics"] if criterion.rows == "evaluation" else last["stop"]["validation"])[criterion.metric]
     kappas = [r["stop"]["kappa"] for r in records[1:]][-window:]
     return float(np.mean(kappas)) if len(kappas) == window else None
 
@@ -124,8 +138,10 @@ def fires(
     query_size: int,  # rows in a query, which a budget must have room for
 ) -> bool:  # whether it is time to stop
     "Whether a criterion is met."
-    if value is None: return False
-    if criterion.kind == "budget": return value + query_size > criterion.level
+    if value is None:
+        return False
+    if criterion.kind == "budget":
+        return value + query_size > criterion.level
     return value <= criterion.level if criterion.below else value >= criterion.level
 
 # %% ../../nbs/loop/30_stopping.ipynb #e7d2dd30

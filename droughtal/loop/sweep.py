@@ -37,21 +37,27 @@ SWEEP_KEYS = ("preset",)  # what a grid may hold besides parameters of the exper
 
 def _split(field, value):
     "The values that one entry of a grid stands for: commas separate numbers, booleans and strategies, and 0-4 is a span."
-    if not isinstance(value, str) or type(field.default) is str and field.name != "strategy": return [value]
+    if not isinstance(value, str) or type(field.default) is str and field.name != "strategy":
+        return [value]
     parts = [p.strip() for p in value.split(",")]
-    if field.name == "strategy": return [p for p in parts if p]
-    if type(field.default) is not int: return parts
+    if field.name == "strategy":
+        return [p for p in parts if p]
+    if type(field.default) is not int:
+        return parts
     spans = [re.fullmatch(r"([0-9]+)\s*-\s*([0-9]+)", p) for p in parts]
     return [v for p, s in zip(parts, spans) for v in (range(int(s[1]), int(s[2]) + 1) if s else [p])]
 
 def _values(field, given):
     "The values of one parameter as a list, each of the parameter's type."
     given = list(given) if isinstance(given, (list, tuple, range)) else [given]
-    if None in given: raise ParameterError(f"{field.name}: no value given; leave it out of the grid for its default")
+    if None in given:
+        raise ParameterError(f"{field.name}: no value given; leave it out of the grid for its default")
     values = [read_value(field, part) for value in given for part in _split(field, value)]
-    if not values: raise ParameterError(f"{field.name}: an empty list of values")
+    if not values:
+        raise ParameterError(f"{field.name}: an empty list of values")
     twice = next((v for i, v in enumerate(values) if v in values[:i]), None)
-    if twice is not None: raise ParameterError(f"{field.name}: {twice!r} stands twice in the list")
+    if twice is not None:
+        raise ParameterError(f"{field.name}: {twice!r} stands twice in the list")
     return values
 
 def grid_axes(
@@ -60,8 +66,10 @@ def grid_axes(
     "Read a grid; raises `ParameterError` for unknown names, wrong values and values given twice."
     known = {f.name: f for f in fields(ExperimentConfig)}
     for name in grid:
-        if name not in known and name not in SWEEP_KEYS: raise unknown_parameter(name, known)
-        if name in ("out", "resume"): raise ParameterError(f"{name}: a sweep gives each run its own folder and always resumes; leave it out of the grid")
+        if name not in known and name not in SWEEP_KEYS:
+            raise unknown_parameter(name, known)
+        if name in ("out", "resume"):
+            raise ParameterError(f"{name}: a sweep gives each run its own folder and always resumes; leave it out of the grid")
     return {name: _values(known[name], given) for name, given in grid.items() if name not in SWEEP_KEYS}
 
 # %% ../../nbs/loop/80_sweep.ipynb #7fe1f791
@@ -69,10 +77,14 @@ def read_grid(
     file,  # YAML file
 ) -> dict:  # parameter to text, or to a list of texts; `grid_axes` reads them by the parameter's type
     "Read a grid from a file, see `parse_yaml`; raises `ParameterError` with the file and the line."
-    try: grid = parse_yaml(Path(file).read_bytes(), typed=False)
-    except OSError as e: raise ParameterError(f"grid: cannot read {file} ({e.strerror})") from None
-    except ValueError as e: raise ParameterError(f"grid: {file}: {e}") from None
-    if not isinstance(grid, dict): raise ParameterError(f"grid: {file} holds no mapping of parameters to values, such as `seed: 0-4`")
+    try:
+        grid = parse_yaml(Path(file).read_bytes(), typed=False)
+    except OSError as e:
+        raise ParameterError(f"grid: cannot read {file} ({e.strerror})") from None
+    except ValueError as e:
+        raise ParameterError(f"grid: {file}: {e}") from None
+    if not isinstance(grid, dict):
+        raise ParameterError(f"grid: {file} holds no mapping of parameters to values, such as `seed: 0-4`")
     return grid
 
 # %% ../../nbs/loop/80_sweep.ipynb #3133c37c
@@ -95,7 +107,8 @@ def whole_grid(
 ) -> dict:  # the same with everything that the preset names; `preset` is now that of a single run
     "Fill in what a grid's preset says; raises `ParameterError` for a name that there is not."
     name = grid.get("preset", "smoke")
-    if not isinstance(name, str) or name not in SWEEPS: raise ParameterError(f"preset: {name!r} is not one of {', '.join(SWEEPS)}")
+    if not isinstance(name, str) or name not in SWEEPS:
+        raise ParameterError(f"preset: {name!r} is not one of {', '.join(SWEEPS)}")
     return SWEEPS[name] | {k: v for k, v in grid.items() if k != "preset"}
 
 # %% ../../nbs/loop/80_sweep.ipynb #4a6af047
@@ -105,8 +118,10 @@ def _fingerprint(data):
     from droughtal.loop.experiment import find_data
     from droughtal.data.store import StoreError
     path = find_data(data)
-    try: return Chips(path).fingerprint
-    except (StoreError, OSError): return str(path.absolute())
+    try:
+        return Chips(path).fingerprint
+    except (StoreError, OSError):
+        return str(path.absolute())
 
 def _setting(config, fingerprint):
     "The parameters besides strategy and seed that can change what a run finds."
@@ -133,11 +148,15 @@ def plan(
     runs, prints = {}, {}
     for values in itertools.product(*axes.values()):
         given = {k: v for k, v in zip(axes, values) if v is not None}
-        try: config = make_config(preset, **given)
-        except ParameterError as e: raise ParameterError(f"{e} (in the run with {', '.join(f'{k}={v}' for k, v in given.items() if len(axes[k]) > 1) or 'these parameters'})") from None
-        if config.data not in prints: prints[config.data] = _fingerprint(config.data)
+        try:
+            config = make_config(preset, **given)
+        except ParameterError as e:
+            raise ParameterError(f"{e} (in the run with {', '.join(f'{k}={v}' for k, v in given.items() if len(axes[k]) > 1) or 'these parameters'})") from None
+        if config.data not in prints:
+            prints[config.data] = _fingerprint(config.data)
         name = run_name(config, prints[config.data])
-        if name in runs: raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads, device or retrain, are varied")
+        if name in runs:
+            raise ParameterError(f"strategy: two combinations are the same run {name}; a strategy stands there under two of its names, or values that change no result, such as threads, device or retrain, are varied")
         runs[name] = replace(config, out=str(Path(out).absolute()/name), resume=True, wandb_group=config.wandb_group or Path(out).absolute().name)
     return runs
 
@@ -149,10 +168,12 @@ def run_state(
     retrain: int = 0,  # trainings on the last labels that a finished run must have
 ) -> dict:  # state, round, rounds, labels, seconds, error
     "Look how a run is doing, without disturbing it."
-    try: return _look(Path(folder), retrain)
+    try:
+        return _look(Path(folder), retrain)
     except (ValueError, AttributeError, TypeError, KeyError):
         error = f"{folder}: status.json, launch.json or retrain.json is damaged; delete the damaged file to go on"
-    except OSError as e: error = f"{folder}: cannot be read ({e.strerror})"
+    except OSError as e:
+        error = f"{folder}: cannot be read ({e.strerror})"
     return dict(state="failed", round=None, rounds=None, labels=None, phase=None, seconds=None, attempts=0, error=error)
 
 def _repeated(folder):
@@ -164,10 +185,14 @@ def _look(folder, retrain):
     status, attempts = read_json(folder/"status.json", {}), read_json(folder/"launch.json", [])
     last = attempts[-1] if attempts else {}
     held = is_held(folder/".launch.lock") or is_held(folder/".lock")
-    if held: state = "running"
-    elif status.get("phase") == "done" and _repeated(folder) >= retrain and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")): state = "done"
-    elif last.get("outcome") == "failed": state = "failed"
-    else: state = "stopped" if status or attempts else "queued"
+    if held:
+        state = "running"
+    elif status.get("phase") == "done" and _repeated(folder) >= retrain and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")):
+        state = "done"
+    elif last.get("outcome") == "failed":
+        state = "failed"
+    else:
+        state = "stopped" if status or attempts else "queued"
     phase = "report" if status.get("phase") == "done" else status.get("phase")  # rounds over, the notebook goes on
     seconds = sum(a.get("seconds") or (time.time() - a["started"] if held and a is last else 0) for a in attempts)
     return dict(state=state, round=status.get("round"), rounds=status.get("rounds"), labels=status.get("labels"), phase=phase if held else None,
@@ -185,7 +210,8 @@ def sweep_status(
 ) -> pd.DataFrame:  # a row a run: state, round, rounds, labels, seconds, attempts, error; indexed by name
     "How all runs of a sweep are doing; raises `ParameterError` if there is no sweep in the folder."
     planned = read_json(Path(out)/"sweep.json")
-    if planned is None: raise ParameterError(f"{out}: no sweep in this folder, it has no sweep.json")
+    if planned is None:
+        raise ParameterError(f"{out}: no sweep in this folder, it has no sweep.json")
     runs = pd.DataFrame([dict(run=n, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/n, p.get("retrain", 0)) for n, p in planned["runs"].items()]).set_index("run")
     return runs.assign(**{c: runs[c].astype(object).where(runs[c].notna(), None) for c in ("phase", "error")})
 
@@ -200,8 +226,10 @@ def _work(parameters, made_by, wait=120.):
     "Do one run, and tell how it ended."
     folder = Path(parameters["out"])
     _at_work.add(str(folder))
-    try: return _attempt(folder, parameters, made_by, wait)
-    finally: _at_work.discard(str(folder))
+    try:
+        return _attempt(folder, parameters, made_by, wait)
+    finally:
+        _at_work.discard(str(folder))
 
 def _attempt(folder, parameters, made_by, wait):
     "Execute the notebook of a run unless it is done, and note the attempt in its folder."
@@ -209,20 +237,27 @@ def _attempt(folder, parameters, made_by, wait):
         return _refused(f"does not see {folder.parent}; a sweep's folder must be on a disk that all workers share")
     if (here := version("droughtal")) != made_by:
         return _refused(f"has droughtal {here}, the sweep was planned with {made_by}; install the same version on both")
-    if run_state(folder, parameters["retrain"])["state"] == "done": return dict(outcome="done", seconds=0.)  # never twice, whoever asks
+    if run_state(folder, parameters["retrain"])["state"] == "done":
+        return dict(outcome="done", seconds=0.)  # never twice, whoever asks
     attempt = dict(started=time.time(), host=platform.node(), pid=os.getpid())
     _note(folder, attempt)
-    try: execute(NOTEBOOK, parameters, quiet=True, wait=wait); ended = dict(outcome="done")
-    except KeyboardInterrupt: ended = dict(outcome="interrupted")
-    except Exception as e: ended = dict(outcome="failed", error=f"{type(e).__name__}: {e}" if type(e).__name__ not in ("ParameterError", "RecordError", "NotebookError") else str(e))
+    try:
+        execute(NOTEBOOK, parameters, quiet=True, wait=wait)
+        ended = dict(outcome="done")
+    except KeyboardInterrupt:
+        ended = dict(outcome="interrupted")
+    except Exception as e:
+        ended = dict(outcome="failed", error=f"{type(e).__name__}: {e}" if type(e).__name__ not in ("ParameterError", "RecordError", "NotebookError") else str(e))
     ended["seconds"] = time.time() - attempt["started"]
     _note(folder, attempt, ended)
     return ended
 
 def _note(folder, attempt, ended=None):
     "Add an attempt to the folder's list, or how it ended."
-    try: attempts = read_json(folder/"launch.json", [])
-    except ValueError: attempts = []  # damaged: begun anew
+    try:
+        attempts = read_json(folder/"launch.json", [])
+    except ValueError:
+        attempts = []  # damaged: begun anew
     before = [a for a in attempts if (a["started"], a["pid"]) != (attempt["started"], attempt["pid"])]
     write_json(folder/"launch.json", before + [attempt | (ended or {})])
 
@@ -237,22 +272,29 @@ def _machine_workers(threads):
 
 def _connect(scheduler):
     from distributed import Client
-    try: return Client(scheduler, timeout=20)
-    except (OSError, ValueError, TimeoutError) as e: raise ParameterError(f"scheduler: nobody answers at {scheduler} ({' '.join(str(e).split())[:200]})") from None
+    try:
+        return Client(scheduler, timeout=20)
+    except (OSError, ValueError, TimeoutError) as e:
+        raise ParameterError(f"scheduler: nobody answers at {scheduler} ({' '.join(str(e).split())[:200]})") from None
 
 # %% ../../nbs/loop/80_sweep.ipynb #a687c53c
 @contextmanager
 def _postponed():
     "Postpone SIGINT and SIGTERM to the end of the block; processes started in it get SIGINT once they unblock it."
     received, block = [], getattr(signal, "pthread_sigmask", None)
-    if block: resource_tracker.ensure_running()  # it would unblock SIGINT
+    if block:
+        resource_tracker.ensure_running()  # it would unblock SIGINT
     with on_signals(lambda *_: received.append(True), (signal.SIGINT, signal.SIGTERM)):
         mask = block and block(signal.SIG_BLOCK, {signal.SIGINT})
-        try: yield
+        try:
+            yield
         except Exception:
-            if not received: raise
-        finally: mask is None or block(signal.SIG_SETMASK, mask)
-    if received: raise KeyboardInterrupt
+            if not received:
+                raise
+        finally:
+            mask is None or block(signal.SIG_SETMASK, mask)
+    if received:
+        raise KeyboardInterrupt
 
 _PRELOAD = """import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -279,36 +321,46 @@ def local_cluster(
                 client = opened.enter_context(Client(cluster))
             yield client
         finally:
-            with _postponed(): opened.close()
+            with _postponed():
+                opened.close()
 
 # %% ../../nbs/loop/80_sweep.ipynb #b4b996e1
 class _Display:
     "Shows a sweep's progress, in a terminal or line by line."
     def __init__(self, n, say, progress):
         self.n, self.ended, self.say, self.tasks, self.bars = n, 0, say, {}, None
-        if not progress: return
+        if not progress:
+            return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         self.bars = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[phase]}"), console=Console(stderr=True))
-        self.all = self.bars.add_task("sweep", total=n, phase="runs"); self.bars.start()
+        self.all = self.bars.add_task("sweep", total=n, phase="runs")
+        self.bars.start()
 
     def running(self, states):
-        if not self.bars: return
-        for name in set(self.tasks) - set(states): self.bars.remove_task(self.tasks.pop(name))
+        if not self.bars:
+            return
+        for name in set(self.tasks) - set(states):
+            self.bars.remove_task(self.tasks.pop(name))
         for name, s in states.items():
-            if name not in self.tasks: self.tasks[name] = self.bars.add_task(f"  {name}", total=None, phase="")
+            if name not in self.tasks:
+                self.tasks[name] = self.bars.add_task(f"  {name}", total=None, phase="")
             self.bars.update(self.tasks[name], completed=s["round"] or 0, total=s["rounds"] or None, phase=s["phase"] or "starting")
 
     def end(self, name, ended):
         self.ended += 1
         how = {"done": f"{ended['seconds']:.0f} s", "interrupted": "interrupted"}.get(ended["outcome"]) or f"failed: {ended['error']}"
-        if self.bars: self.bars.update(self.all, completed=self.ended)
+        if self.bars:
+            self.bars.update(self.all, completed=self.ended)
         line = f"  run {self.ended} of {self.n}: {name}, {how}"
-        if self.bars: self.bars.console.print(line, markup=False, highlight=False)
-        else: self.say(line)
+        if self.bars:
+            self.bars.console.print(line, markup=False, highlight=False)
+        else:
+            self.say(line)
 
     def close(self):
-        if self.bars: self.bars.stop()
+        if self.bars:
+            self.bars.stop()
 
 # %% ../../nbs/loop/80_sweep.ipynb #61ecc4ef
 @dataclass
@@ -335,16 +387,21 @@ def _wrong_records(runs):
     opened, wrong = {}, {}
     for name, config in runs.items():
         if config.data not in opened:
-            try: opened[config.data] = Chips(find_data(config.data))
-            except (StoreError, OSError): opened[config.data] = None  # the runs that use it report it
-        try: read_record(config.out, opened[config.data])
-        except RecordError as e: wrong[name] = str(e)
+            try:
+                opened[config.data] = Chips(find_data(config.data))
+            except (StoreError, OSError):
+                opened[config.data] = None  # the runs that use it report it
+        try:
+            read_record(config.out, opened[config.data])
+        except RecordError as e:
+            wrong[name] = str(e)
     return wrong
 
 def _check_done(config):
     "Refuse a finished run with other parameters under the same name."
     old = read_yaml(Path(config.out)/"params.yaml")
-    if differs := changed_parameters(vars(config), old, NEUTRAL_PARAMETERS): raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
+    if differs := changed_parameters(vars(config), old, NEUTRAL_PARAMETERS):
+        raise ParameterError(f"out: {config.out} holds a finished run with another {', '.join(differs)}; choose another folder")
 
 # %% ../../nbs/loop/80_sweep.ipynb #c21b4f08
 def _slots(client, resources):
@@ -359,12 +416,17 @@ def _submit(client, task, name, config, resources):
 def _outcome(future, folder):
     "How a run ended, from its task; what a worker could not write into the folder is noted here."
     error = future.exception()
-    if error is None and (ended := future.result())["outcome"] != "refused": return ended
-    if error is None: why = ended["error"]
-    elif type(error).__name__ == "KilledWorker": why = "the worker died each time it was tried"
-    else: why = f"{type(error).__name__}: {error}"
+    if error is None and (ended := future.result())["outcome"] != "refused":
+        return ended
+    if error is None:
+        why = ended["error"]
+    elif type(error).__name__ == "KilledWorker":
+        why = "the worker died each time it was tried"
+    else:
+        why = f"{type(error).__name__}: {error}"
     ended = dict(outcome="failed", error=why, seconds=0.)
-    with suppress(OSError): _note(folder, dict(started=time.time(), pid=None), ended)  # the folder itself may be what is wrong
+    with suppress(OSError):
+        _note(folder, dict(started=time.time(), pid=None), ended)  # the folder itself may be what is wrong
     return ended
 
 def _follow(client, runs, pending, resources, show, say):
@@ -373,19 +435,30 @@ def _follow(client, runs, pending, resources, show, say):
     task, waiting, told = f"droughtal-{time.time_ns()}", list(runs), time.time()
     while pending or waiting:
         room = _slots(client, resources)
-        for name in [waiting.pop(0) for _ in range(min(len(waiting), room - len(pending)))]: pending[_submit(client, task, name, runs[name], resources)] = name
-        if not room and time.time() > told + 20: told = time.time(); say(f"waiting for a worker{' that offers ' + ', '.join(f'{k}={v:g}' for k, v in resources.items()) if resources else ''}")
-        try: wait(list(pending), timeout=.5, return_when="FIRST_COMPLETED") if pending else time.sleep(.5)
-        except TimeoutError: pass
+        for name in [waiting.pop(0) for _ in range(min(len(waiting), room - len(pending)))]:
+            pending[_submit(client, task, name, runs[name], resources)] = name
+        if not room and time.time() > told + 20:
+            told = time.time()
+            say(f"waiting for a worker{' that offers ' + ', '.join(f'{k}={v:g}' for k, v in resources.items()) if resources else ''}")
+        try:
+            wait(list(pending), timeout=.5, return_when="FIRST_COMPLETED") if pending else time.sleep(.5)
+        except TimeoutError:
+            pass
         for future in [f for f in pending if f.done()]:
             name = pending.pop(future)
-            ended = _outcome(future, Path(runs[name].out)); future.release(); show.end(name, ended); yield ended, room
-        if show.bars: show.running({n: s for n in pending.values() if (s := run_state(runs[n].out))["state"] == "running"})
+            ended = _outcome(future, Path(runs[name].out))
+            future.release()
+            show.end(name, ended)
+            yield ended, room
+        if show.bars:
+            show.running({n: s for n in pending.values() if (s := run_state(runs[n].out))["state"] == "running"})
 
 def _on_workers(client, function, *args):
     "What a function returns on each worker; an empty list if the scheduler is gone."
-    try: return list(client.run(function, *args, on_error="ignore").values())
-    except OSError: return []
+    try:
+        return list(client.run(function, *args, on_error="ignore").values())
+    except OSError:
+        return []
 
 def _stop(client, futures, runs, patience=60.):
     "Begin nothing more, interrupt what runs, and wait until it has let go of its folder."
@@ -397,17 +470,20 @@ def _stop(client, futures, runs, patience=60.):
     while working() and time.time() < end:
         _on_workers(client, interrupt_notebooks, working())
         again = time.time() + 4
-        while working() and time.time() < again: time.sleep(.1)
+        while working() and time.time() < again:
+            time.sleep(.1)
 
 # %% ../../nbs/loop/80_sweep.ipynb #93367731
 def _run_all(client, todo, resources, show, before):
     "Run what is to do; seconds that the runs took, and how many ran at once."
     pending, busy, slots = {}, 0., 1
     try:
-        for ended, room in _follow(client, todo, pending, resources, show, before): busy, slots = busy + ended["seconds"], max(slots, room)
+        for ended, room in _follow(client, todo, pending, resources, show, before):
+            busy, slots = busy + ended["seconds"], max(slots, room)
     except BaseException:
         before("stopping: waiting for the running notebooks to let go")
-        _stop(client, pending, todo); raise
+        _stop(client, pending, todo)
+        raise
     return busy, slots
 
 def run_sweep(
@@ -421,24 +497,32 @@ def run_sweep(
 ) -> SweepReport:
     "Do all runs that are not done yet, and report those that are done with a wrong record as failed; raises `ParameterError` before any work, and `KeyboardInterrupt` after stopping cleanly."
     out, start = Path(next(iter(runs.values())).out).parent, time.time()
-    if workers < 0: raise ParameterError(f"workers: at least 0, got {workers}")
-    if resources and not scheduler and client is None: raise ParameterError("resources: workers on this machine offer none; name a scheduler whose workers do")
-    try: out.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
+    if workers < 0:
+        raise ParameterError(f"workers: at least 0, got {workers}")
+    if resources and not scheduler and client is None:
+        raise ParameterError("resources: workers on this machine offer none; name a scheduler whose workers do")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
     try:
         with hold(out/".sweep.lock"):
             states = {n: run_state(c.out, c.retrain)["state"] for n, c in runs.items()}
             done = {n: c for n, c in runs.items() if states[n] == "done"}
             wrong = _wrong_records(done)
-            for n in set(done) - set(wrong): _check_done(done[n])
+            for n in set(done) - set(wrong):
+                _check_done(done[n])
             _write_plan(out, runs)
             todo = {n: c for n, c in runs.items() if states[n] != "done"}
             say(f"{len(runs)} runs, {len(runs) - len(todo)} of them done before, in {out}")
             busy, slots = _with_workers(todo, scheduler, workers, resources, client, say, progress) if todo else (0., 1)
-    except Timeout: raise ParameterError(f"out: another sweep is working in {out}") from None
-    except OSError as e: raise (ParameterError(f"out: cannot write to {e.filename} ({e.strerror})") if e.filename else e) from None
+    except Timeout:
+        raise ParameterError(f"out: another sweep is working in {out}") from None
+    except OSError as e:
+        raise (ParameterError(f"out: cannot write to {e.filename} ({e.strerror})") if e.filename else e) from None
     found = sweep_status(out).loc[list(runs)]
-    for name, why in wrong.items(): found.loc[name, ["state", "error"]] = "failed", why
+    for name, why in wrong.items():
+        found.loc[name, ["state", "error"]] = "failed", why
     return SweepReport(found, time.time() - start, busy, slots, len(runs) - len(todo))
 
 def _with_workers(todo, scheduler, workers, resources, client, say, progress):
@@ -446,12 +530,16 @@ def _with_workers(todo, scheduler, workers, resources, client, say, progress):
     show, threads = _Display(len(todo), say, progress), max(1, *(c.threads for c in todo.values()))
     with on_signals(None):
         try:
-            if client is not None: return _run_all(client, todo, resources, show, say)
+            if client is not None:
+                return _run_all(client, todo, resources, show, say)
             if scheduler:
-                with _connect(scheduler) as client: return _run_all(client, todo, resources, show, say)
+                with _connect(scheduler) as client:
+                    return _run_all(client, todo, resources, show, say)
             todo = {n: replace(c, threads=c.threads or 1) for n, c in todo.items()}
-            with local_cluster(min(workers or _machine_workers(threads), len(todo)), threads) as client: return _run_all(client, todo, resources, show, say)
-        finally: show.close()
+            with local_cluster(min(workers or _machine_workers(threads), len(todo)), threads) as client:
+                return _run_all(client, todo, resources, show, say)
+        finally:
+            show.close()
 
 # %% ../../nbs/loop/80_sweep.ipynb #04c761e2
 def tell_report(
@@ -461,8 +549,10 @@ def tell_report(
     "Say how a sweep went; each run that did not end well is named with its reason."
     counts = report.runs.state.value_counts()
     say(f"{len(report.runs)} runs: " + ", ".join(f"{counts[s]} {s}" for s in ("done", "failed", "stopped", "running", "queued") if s in counts))
-    for name, r in report.failed.iterrows(): say(f"  {name}: {r.error or r.state}")
-    if report.busy: say(f"took {report.seconds:.0f} s; the runs took {report.busy:.0f} s on {report.slots} worker{'s' if report.slots > 1 else ''}, {report.overhead:.0%} of the time was not theirs")
+    for name, r in report.failed.iterrows():
+        say(f"  {name}: {r.error or r.state}")
+    if report.busy:
+        say(f"took {report.seconds:.0f} s; the runs took {report.busy:.0f} s on {report.slots} worker{'s' if report.slots > 1 else ''}, {report.overhead:.0%} of the time was not theirs")
 
 # %% ../../nbs/loop/80_sweep.ipynb #3db8261a
 _STATE_STYLE = dict(done="green", running="bold cyan", failed="red", stopped="yellow", queued="dim")
@@ -483,10 +573,12 @@ def status_table(
         urgent = runs.state.map({s: i for i, s in enumerate(("running", "failed", "stopped", "queued", "done"))})
         shown = runs.loc[[n for n in runs.index if n in set(urgent.sort_values(kind="stable").index[:max(1, height - 1)])]]
     table = Table(title=f"{out}: " + ", ".join(f"{counts[s]} {s}" for s in _STATE_STYLE if s in counts), title_justify="left", box=None, pad_edge=False)
-    for name, justify in dict(run="left", state="left", round="right", labels="right", elapsed="right", what="left").items(): table.add_column(name, justify=justify, overflow="fold")
+    for name, justify in dict(run="left", state="left", round="right", labels="right", elapsed="right", what="left").items():
+        table.add_column(name, justify=justify, overflow="fold")
     for name, r in shown.iterrows():
         table.add_row(name, r.state, _of(r["round"], r.rounds), _of(r.labels, None), _clock(r.seconds), escape(r.error or r.phase or ""), style=_STATE_STYLE[r.state])
-    if len(shown) < len(runs): table.add_row(f"… and {len(runs) - len(shown)} more", style="dim")
+    if len(shown) < len(runs):
+        table.add_row(f"… and {len(runs) - len(shown)} more", style="dim")
     return table
 
 def show_status(
@@ -497,9 +589,14 @@ def show_status(
     from rich.console import Console
     from rich.live import Live
     console, waiting = Console(width=None if Console().is_terminal else 160), lambda: set(sweep_status(out).state) & {"running", "queued"} and is_held(Path(out)/".sweep.lock")
-    if watch is None: watch = console.is_terminal and waiting()
-    if not watch: console.print(status_table(out)); return
+    if watch is None:
+        watch = console.is_terminal and waiting()
+    if not watch:
+        console.print(status_table(out))
+        return
     table = lambda: status_table(out, max(4, console.height - 4))
     with Live(table(), console=console, auto_refresh=False) as live:
-        while waiting(): time.sleep(1); live.update(table(), refresh=True)
+        while waiting():
+            time.sleep(1)
+            live.update(table(), refresh=True)
         live.update(table(), refresh=True)

@@ -34,8 +34,10 @@ def one_line(
 @contextmanager
 def _errors_as_warnings(action, *raised):
     "Turn exceptions into a warning that names the action, except those of the types in `raised`."
-    try: yield
-    except raised: raise
+    try:
+        yield
+    except raised:
+        raise
     except Exception as e:
         hint = "the record in the run's folder does not depend on it"
         warnings.warn(f"Weights & Biases: {action} failed ({one_line(e)}); {hint}", stacklevel=3)
@@ -76,7 +78,8 @@ def summary_of(
     for name, value in records[-1]["metrics"].items():
         finite = [v for r in records if (v := r["metrics"].get(name)) is not None and np.isfinite(v)]
         best = min if name in LOWER else max
-        if finite: summary |= {f"final/{name}": value, f"best/{name}": best(finite)}
+        if finite:
+            summary |= {f"final/{name}": value, f"best/{name}": best(finite)}
     return summary
 
 # %% ../../nbs/loop/40_tracking.ipynb #54fd622d
@@ -88,9 +91,11 @@ def _staged_below(folder):
     with _STAGING:
         before = os.environ.get("WANDB_DATA_DIR")
         os.environ["WANDB_DATA_DIR"] = before or str(folder/"wandb"/"data")
-        try: yield
+        try:
+            yield
         finally:
-            if before is None: os.environ.pop("WANDB_DATA_DIR", None)
+            if before is None:
+                os.environ.pop("WANDB_DATA_DIR", None)
 
 def _silent_wandb():
     "The wandb module, silenced; silenced, it does not ask for a login either."
@@ -112,7 +117,8 @@ def _init(params, folder, note, mode):
 def _refusal(error, note):
     "The message of a `ParameterError` for an error of `wandb.init`."
     reason = " ".join(str(error).split()).removesuffix(" Use `wandb login` to log in.").rstrip(".")
-    if "project" in reason: return f"wandb_project: {note['project']!r} cannot be used ({reason})"
+    if "project" in reason:
+        return f"wandb_project: {note['project']!r} cannot be used ({reason})"
     hint = "log in with `wandb login`, or choose offline and send the run later with `wandb sync`"
     return f"wandb: {note['mode']} cannot be used ({reason}); {hint}"
 
@@ -124,11 +130,13 @@ def open_run(
 ):  # a `wandb.Run`
     "Start or resume a wandb run; raises `ParameterError` for online without a login and for refused project names."
     wandb = _silent_wandb()
-    try: return _init(params, folder, note, note["mode"])
+    try:
+        return _init(params, folder, note, note["mode"])
     except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as e:
         raise ParameterError(_refusal(e, note)) from None
     except wandb.errors.CommError as e:
-        if note["mode"] != "online": raise
+        if note["mode"] != "online":
+            raise
         hint = f"the run goes on offline: send it later with `wandb sync {folder}/wandb/offline-run-*`"
         warnings.warn(f"Weights & Biases cannot be reached ({one_line(e)}); {hint}", stacklevel=2)
     wandb.teardown()  # else wandb's service still holds the id
@@ -145,18 +153,22 @@ class Tracker:
         self.params = dict(params) if isinstance(params, dict) else asdict(params)
         self.folder, self.chips = Path(folder).absolute(), chips
         self.records, self.run = [], None
-        if self.params["wandb"] == "off": return
-        with _errors_as_warnings("beginning a run", ParameterError): self._begin(**self.params)
+        if self.params["wandb"] == "off":
+            return
+        with _errors_as_warnings("beginning a run", ParameterError):
+            self._begin(**self.params)
 
     def _begin(self, wandb, wandb_project, resume, **others):
         "Resume the wandb run that `wandb.json` names, or start a new one."
         note = None
-        with suppress(ValueError): note = read_json(self.folder/"wandb.json") if resume else None
+        with suppress(ValueError):
+            note = read_json(self.folder/"wandb.json") if resume else None
         if not note or note["project"] != wandb_project:
             note = dict(id=uuid4().hex[:8], project=wandb_project, dir="", rounds=[], pending=[])
         run = open_run(self.params, self.folder, note | dict(mode=wandb))
         killed = self.folder/"wandb"/Path(note["dir"]).name
-        if note["pending"] and killed.name.startswith("offline-run-"): shutil.rmtree(killed, ignore_errors=True)
+        if note["pending"] and killed.name.startswith("offline-run-"):
+            shutil.rmtree(killed, ignore_errors=True)
         rounds = note["rounds"] if run.offline else list(range(run.starting_step))
         note |= dict(mode="offline" if run.offline else "online", url=run.url, rounds=rounds, pending=[])
         self.run, self.note = run, note | dict(dir=os.path.relpath(Path(run.dir).parent, self.folder))
@@ -169,7 +181,8 @@ class Tracker:
     ) -> None:
         "Log a round to the step of its number, unless it was logged before."
         self.records.append(record)
-        if self.run is None or record["round"] in self.note["rounds"] + self.note["pending"]: return
+        if self.run is None or record["round"] in self.note["rounds"] + self.note["pending"]:
+            return
         with _errors_as_warnings(f"logging round {record['round']}"), _staged_below(self.folder):
             self.run.log(round_values(record) | self._table(record), step=record["round"], commit=True)
             self.note["pending" if self.run.offline else "rounds"].append(record["round"])
@@ -177,20 +190,24 @@ class Tracker:
 
     def _table(self, record):
         "The queried samples as a `wandb.Table`; a supervised run has none."
-        if "strategy" not in self.params: return {}
+        if "strategy" not in self.params:
+            return {}
         wandb = _silent_wandb()
         columns, rows = round_table(record, self.chips)
         for row in rows:
-            if row[-1] is not None: row[-1] = wandb.Image((row[-1] * 255).astype(np.uint8), caption=f"label {row[-2]}")
+            if row[-1] is not None:
+                row[-1] = wandb.Image((row[-1] * 255).astype(np.uint8), caption=f"label {row[-2]}")
         return dict(queried=wandb.Table(columns=columns, data=rows))
 
     def close(self,
         exit_code: int = 0,  # 0, or another number for a run that failed
     ) -> None:
         "Log the summary and finish the wandb run."
-        if self.run is None: return
+        if self.run is None:
+            return
         with _errors_as_warnings("finishing the run"):
-            if self.records: self.run.summary.update(summary_of(self.records))
+            if self.records:
+                self.run.summary.update(summary_of(self.records))
             self.run.finish(exit_code=exit_code)
             self.note |= dict(rounds=sorted(self.note["rounds"] + self.note["pending"]), pending=[])
             write_json(self.folder/"wandb.json", self.note)
@@ -221,12 +238,14 @@ def _artifact(folder, params, note, notebook):
     name = params.get("strategy", "supervised")
     artifact = _silent_wandb().Artifact(f"{name}-{params['seed']}-{note['id']}", type="run")
     for file in [notebook, *(folder/f for f in REPORT_FILES)]:
-        if file and file.is_file(): artifact.add_file(str(file), file.name)
+        if file and file.is_file():
+            artifact.add_file(str(file), file.name)
     if (folder/"rounds.parquet").is_file():
         data = read_json(folder/"environment.json", {}).get("data", {})
         title, n = f"{name}, seed {params['seed']}", params.get("holdout") or data.get("test", 0)
         fig = learning_curve(pd.read_parquet(folder/"rounds.parquet"), title, n, data.get("simulated", False))
-        with artifact.new_file("learning_curve.png", mode="wb") as f: fig.savefig(f)
+        with artifact.new_file("learning_curve.png", mode="wb") as f:
+            fig.savefig(f)
     return artifact
 
 # %% ../../nbs/loop/40_tracking.ipynb #a5d5b84b
@@ -238,14 +257,17 @@ def track_report(
     with _errors_as_warnings("logging the report"), _staged_below(folder):
         note = read_json(folder/"wandb.json")
         params = read_yaml(folder/"params.yaml") if (folder/"params.yaml").is_file() else {}
-        if not note or params.get("wandb", "off") == "off": return False
+        if not note or params.get("wandb", "off") == "off":
+            return False
         name = "active_learning" if "strategy" in params else "supervised"
         notebooks = [p for p in (folder/f"{name}.ipynb", folder/f"{name}.failed.ipynb") if p.is_file()]
         newest = max(notebooks, key=lambda p: p.stat().st_mtime_ns, default=None)
         tracker = Tracker(params | dict(wandb=note["mode"], wandb_project=note["project"], resume=True), folder)
-        if tracker.run is None: return False
+        if tracker.run is None:
+            return False
         try:
-            for file in round_files(folder): tracker.log(read_json(file))
+            for file in round_files(folder):
+                tracker.log(read_json(file))
             tracker.run.log_artifact(_artifact(folder, params, note, newest))
         finally:
             tracker.close(exit_code=int(newest is not None and newest.stem.endswith(".failed")))

@@ -28,14 +28,17 @@ class PoolScores:
     _sets_kept = 4
 
     def _check_fitted(self):
-        if not hasattr(self, "model_"): raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        if not hasattr(self, "model_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
 
     def _forget(self): self._scored = OrderedDict()
 
     def _own_seed(self):
         "The seed as an integer; of None or a Generator it is drawn once."
-        if self.seed is not None and not isinstance(self.seed, np.random.Generator): return as_seed(self.seed)
-        if not hasattr(self, "seed_"): self.seed_ = as_seed(self.seed)
+        if self.seed is not None and not isinstance(self.seed, np.random.Generator):
+            return as_seed(self.seed)
+        if not hasattr(self, "seed_"):
+            self.seed_ = as_seed(self.seed)
         return self.seed_
 
     def _part_of(self, X, known):
@@ -56,12 +59,14 @@ class PoolScores:
         passed = self._extract_features(X, stages) if found is None else [a[found[1]] for a in found[0].get("activations", [])] + [found[0]["features"][found[1]]]
         order = np.argsort(X, kind="stable")
         self._scored[key] = dict(sorted=X[order], order=order, features=passed[-1], **(dict(activations=passed[:-1]) if len(passed) > 1 else {}))
-        while len(self._scored) > self._sets_kept: self._scored.popitem(last=False)
+        while len(self._scored) > self._sets_kept:
+            self._scored.popitem(last=False)
         return self._scored[key]
 
     def _once(self, X, name, compute):
         entry = self._entry(X)
-        if name not in entry: entry[name] = compute(entry["features"])
+        if name not in entry:
+            entry[name] = compute(entry["features"])
         return entry[name]
 
 # %% ../../nbs/models/30_estimator.ipynb #2fcf2be5
@@ -144,7 +149,8 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         progress: bool = True,  # show progress bars while scoring, where somebody watches
     ):
         for name, value in list(locals().items()):
-            if name not in ("self", "__class__"): setattr(self, name, value)
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def _initial_model(self):
         c = self.chips
@@ -159,13 +165,15 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     ):  # the fitted classifier
         "Train on labelled rows; raises `ValueError` before any training for samples, labels or a seed that cannot be used."
         validation = ((), ()) if validation is None else validation
-        if len(validation) != 2: raise ValueError(f"validation: expected (ids, labels), got {len(validation)} items")
+        if len(validation) != 2:
+            raise ValueError(f"validation: expected (ids, labels), got {len(validation)} items")
         valid_ids, valid_labels = validation
         n_fits = getattr(self, "n_fits_", 0)
         run_seed = int(np.random.SeedSequence([self._own_seed(), n_fits]).generate_state(1)[0])
         dls = make_dls(self.chips, X, valid_ids, y, valid_labels, bs=self.batch_size, augment=self.augment, seed=run_seed, device=self.device)
         self.n_fits_ = n_fits
-        if not (self.warm_start and hasattr(self, "model_")): self.model_ = self._initial_model()
+        if not (self.warm_start and hasattr(self, "model_")):
+            self.model_ = self._initial_model()
         weights = class_weights(dls.train.labels, self.chips.n_classes) if self.class_weights else None
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
@@ -206,15 +214,18 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 # %% ../../nbs/models/30_estimator.ipynb #3ca91c64
 def _check_labelled(X, y):
     X, y = np.asarray(X), np.asarray(y)
-    if X.ndim != 1 or X.shape != y.shape: raise ValueError(f"expected ids and labels of one length, got shapes {X.shape} and {y.shape}")
-    if X.size and not (np.issubdtype(X.dtype, np.integer) and np.issubdtype(y.dtype, np.integer)): raise ValueError("ids and labels are integers")
+    if X.ndim != 1 or X.shape != y.shape:
+        raise ValueError(f"expected ids and labels of one length, got shapes {X.shape} and {y.shape}")
+    if X.size and not (np.issubdtype(X.dtype, np.integer) and np.issubdtype(y.dtype, np.integer)):
+        raise ValueError("ids and labels are integers")
     return X.astype(np.int64), y.astype(np.int64)
 
 @contextmanager
 def _restoring(learner):
     "Restore the labelled samples of a learner if its estimator raises `ValueError` for new ones."
     known = learner.X_training, learner.y_training
-    try: yield
+    try:
+        yield
     except ValueError:
         learner.X_training, learner.y_training = known
         raise
@@ -249,8 +260,10 @@ class ActiveLearner(ModALActiveLearner):
         "Add labelled rows, and train; after a `ValueError` the learner has the rows that it had before."
         with _restoring(self):
             self._add_training_data(X, y)
-            if only_new: self._fit_on_new(*_check_labelled(X, y), bootstrap=bootstrap, **fit_kwargs)
-            else: self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
+            if only_new:
+                self._fit_on_new(*_check_labelled(X, y), bootstrap=bootstrap, **fit_kwargs)
+            else:
+                self._fit_to_known(bootstrap=bootstrap, **fit_kwargs)
 
     def query(self,
         X_pool,  # row ids of the pool, 1-D array of int
@@ -260,7 +273,8 @@ class ActiveLearner(ModALActiveLearner):
     ) -> tuple:  # indices into `X_pool`, the row ids there, and with `return_metrics` their scores
         "Ask the strategy which rows to label; raises `ValueError` if it returns no `(indices, scores)`."
         result = self.query_strategy(self, X_pool, *query_args, **query_kwargs)
-        if not (isinstance(result, tuple) and len(result) == 2): raise ValueError("a query strategy returns (indices, scores)")
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise ValueError("a query strategy returns (indices, scores)")
         indices, scores = result
         picked = indices, retrieve_rows(X_pool, indices)
         return picked + (scores,) if return_metrics else picked

@@ -24,8 +24,10 @@ from ..data.checks import as_seed
 # %% ../../nbs/models/10_network.ipynb #4df6ef9d
 def _models_of_torchvision():
     "The module `torchvision.models`; raises `ImportError` if it does not go with torch as installed."
-    try: return import_module("torchvision.models")
-    except ModuleNotFoundError: raise
+    try:
+        return import_module("torchvision.models")
+    except ModuleNotFoundError:
+        raise
     except (ImportError, OSError, RuntimeError, AttributeError) as e:
         raise ImportError(f"torchvision {version('torchvision')} cannot be imported ({e}); most often it is of another build than torch {torch.__version__}: install both anew, from one place, by "
                           "`pip install --force-reinstall torch torchvision`, or with `--index-url https://download.pytorch.org/whl/cpu` for the CPU builds") from e
@@ -42,7 +44,8 @@ class Prepare(nn.Module):
         image_size: int = 0,  # side to resample to, px; 0 keeps the size
     ):
         super().__init__()
-        if crop < 0 or image_size < 0: raise ValueError(f"crop and image_size are at least 0 (0 = as it is), got {crop} and {image_size}")
+        if crop < 0 or image_size < 0:
+            raise ValueError(f"crop and image_size are at least 0 (0 = as it is), got {crop} and {image_size}")
         self.crop, self.image_size = crop, image_size
         mean, std = torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(std, dtype=torch.float32)
         self.register_buffer("mean", mean.view(1, -1, 1, 1))
@@ -72,7 +75,8 @@ ARCHS = dict(
 )
 
 def _bare_resnet(arch):
-    if arch not in ARCHS: raise ValueError(f"arch: {arch!r} is not one of {', '.join(ARCHS)}")
+    if arch not in ARCHS:
+        raise ValueError(f"arch: {arch!r} is not one of {', '.join(ARCHS)}")
     return ARCHS[arch]()
 
 # %% ../../nbs/models/10_network.ipynb #d815a2d5
@@ -84,7 +88,8 @@ def widen_filters(
     extra: str = "red",  # where a band that is not red, green or blue takes its filters from: "red" or "mean"
 ) -> torch.Tensor:  # filters for the bands: (out, C, k, k), each output filter's energy as before
     "Spread three-colour filters over any bands; raises `ValueError` for an unknown `extra`."
-    if extra not in ("red", "mean"): raise ValueError(f"extra: {extra!r} is neither 'red' nor 'mean'")
+    if extra not in ("red", "mean"):
+        raise ValueError(f"extra: {extra!r} is neither 'red' nor 'mean'")
     other = weight[:, 0] if extra == "red" else weight.mean(1)
     wide = torch.stack([weight[:, RGB.index(b)] if b in RGB else other for b in bands], 1)
     energy = lambda w: w.pow(2).sum((1, 2, 3), keepdim=True)
@@ -95,8 +100,10 @@ class WeightsError(OSError):
     "Pretrained weights that cannot be had or do not fit."
 
 def _cached_weights(arch):
-    try: weights = _tvm.get_model_weights(arch).DEFAULT
-    except ValueError: raise WeightsError(f"pretrained: torchvision has no weights for {arch}; set pretrained=False") from None
+    try:
+        weights = _tvm.get_model_weights(arch).DEFAULT
+    except ValueError:
+        raise WeightsError(f"pretrained: torchvision has no weights for {arch}; set pretrained=False") from None
     file = Path(torch.hub.get_dir())/"checkpoints"/Path(urlparse(weights.url).path).name
     if not file.is_file():
         try:
@@ -113,10 +120,14 @@ def read_weights(
 ) -> dict:  # state dict of the ResNet, or the backbone's with "state", "bands" and "arch"
     "Read pretrained weights; raises `WeightsError` naming the file to provide."
     file = _cached_weights(arch) if pretrained is True else Path(pretrained)
-    if not file.is_file(): raise WeightsError(f"pretrained: no file {file}")
-    try: loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as e: raise WeightsError(f"pretrained: {file} is not a file of weights ({type(e).__name__})") from None
-    if not isinstance(loaded, dict): raise WeightsError(f"pretrained: {file} holds a {type(loaded).__name__}, not a state dict")
+    if not file.is_file():
+        raise WeightsError(f"pretrained: no file {file}")
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as e:
+        raise WeightsError(f"pretrained: {file} is not a file of weights ({type(e).__name__})") from None
+    if not isinstance(loaded, dict):
+        raise WeightsError(f"pretrained: {file} holds a {type(loaded).__name__}, not a state dict")
     return loaded
 
 # %% ../../nbs/models/10_network.ipynb #58039b57
@@ -134,14 +145,17 @@ def _is_body(loaded): return {"state", "bands", "arch"} <= set(loaded)
 
 def _body_state(loaded, arch, bands, file):
     "The state of a whole backbone, if it fits."
-    if loaded["arch"] != arch: raise WeightsError(f"pretrained: {file} holds a {loaded['arch']}, not a {arch}; set arch={loaded['arch']} or pretrain a {arch}")
+    if loaded["arch"] != arch:
+        raise WeightsError(f"pretrained: {file} holds a {loaded['arch']}, not a {arch}; set arch={loaded['arch']} or pretrain a {arch}")
     if list(loaded["bands"]) != list(bands):
         raise WeightsError(f"pretrained: {file} was trained on the bands {','.join(loaded['bands'])}, in this order, not on {','.join(bands)}; set bands to the first, or pretrain again on the second")
     return loaded["state"]
 
 def _fill(net, state, arch, file):
-    try: net.load_state_dict(state)
-    except RuntimeError as e: raise WeightsError(f"pretrained: {file} does not fit {arch}: {' '.join(str(e).split())[:300]}") from None
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as e:
+        raise WeightsError(f"pretrained: {file} does not fit {arch}: {' '.join(str(e).split())[:300]}") from None
 
 # %% ../../nbs/models/10_network.ipynb #fb7e0c7a
 def make_backbone(
@@ -155,11 +169,15 @@ def make_backbone(
     n_features, net.fc = net.fc.in_features, nn.Identity()
     stem = nn.Conv2d(len(bands), net.conv1.out_channels, 7, 2, 3, bias=False)
     loaded = read_weights(arch, pretrained) if pretrained else None
-    if loaded is None: nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
-    elif _is_body(loaded): net.conv1 = stem; _fill(net, _body_state(loaded, arch, bands, pretrained), arch, pretrained)
+    if loaded is None:
+        nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+    elif _is_body(loaded):
+        net.conv1 = stem
+        _fill(net, _body_state(loaded, arch, bands, pretrained), arch, pretrained)
     else:
         _fill(net, {k: v for k, v in loaded.items() if not k.startswith("fc.")}, arch, pretrained)
-        with torch.no_grad(): stem.weight.copy_(widen_filters(net.conv1.weight, bands, extra))
+        with torch.no_grad():
+            stem.weight.copy_(widen_filters(net.conv1.weight, bands, extra))
     net.conv1, net.n_features = stem, n_features
     return net
 
@@ -186,8 +204,10 @@ def make_head(
     hidden: int = 512,  # width of the dropout head's second layer
 ) -> nn.Sequential:  # features (n, f) to logits (n, n_classes)
     "Make a linear or a dropout head; raises `ValueError` for a dropout outside 0..1."
-    if not 0 <= dropout < 1: raise ValueError(f"dropout: a probability from 0 up to but not 1, got {dropout}")
-    if not dropout: return nn.Sequential(nn.Linear(n_features, n_classes))
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout: a probability from 0 up to but not 1, got {dropout}")
+    if not dropout:
+        return nn.Sequential(nn.Linear(n_features, n_classes))
     block = lambda i, o: [nn.Linear(i, o), nn.BatchNorm1d(o), nn.ReLU(), ConsistentDropout(dropout)]
     return nn.Sequential(*block(n_features, n_features), *block(n_features, hidden), nn.Linear(hidden, n_classes))
 

@@ -116,9 +116,11 @@ def _view_maker(chips, crop, image_size, seed, device):
 def _check(**given):
     lowest = dict(rows=2, epochs=1, batch_size=2, dim=1, crop=0, image_size=0)
     for name, least in lowest.items():
-        if given[name] < least: raise ValueError(f"{'ids' if name == 'rows' else name}: at least {least}{' different rows' if name == 'rows' else ''}, got {given[name]}")
+        if given[name] < least:
+            raise ValueError(f"{'ids' if name == 'rows' else name}: at least {least}{' different rows' if name == 'rows' else ''}, got {given[name]}")
     for name in ("lr", "temperature"):
-        if not given[name] > 0: raise ValueError(f"{name}: above 0, got {given[name]}")
+        if not given[name] > 0:
+            raise ValueError(f"{name}: above 0, got {given[name]}")
 
 def _epoch(net, batches, views, optimizer, schedule, temperature):
     "One pass over the rows; gives the mean loss."
@@ -126,7 +128,10 @@ def _epoch(net, batches, views, optimizer, schedule, temperature):
     for rows in batches:
         pair = torch.cat(views(rows)).contiguous(memory_format=torch.channels_last)
         loss = nt_xent(*net(pair).chunk(2), temperature)
-        optimizer.zero_grad(); loss.backward(); optimizer.step(); schedule.step()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
         losses.append(loss.item())
     return float(np.mean(losses))
 
@@ -151,14 +156,16 @@ def pretrain(
     ids, out = np.unique(np.asarray(ids, np.int64)), Path(out)
     seed = as_seed(seed)
     _check(rows=len(ids), epochs=epochs, batch_size=batch_size, dim=dim, crop=crop, image_size=image_size, lr=lr, temperature=temperature)
-    with seeded(seed): net = Contrast(make_backbone(arch, chips.bands), dim).to(device, memory_format=torch.channels_last).train()
+    with seeded(seed):
+        net = Contrast(make_backbone(arch, chips.bands), dim).to(device, memory_format=torch.channels_last).train()
     rng, views = np.random.default_rng([seed, 0]), _view_maker(chips, crop, image_size, seed, device)
     parts, history = -(-len(ids) // batch_size), []
     optimizer = torch.optim.AdamW(net.parameters(), lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * parts)
     for _ in progress_bar(range(epochs), desc="pretrain") if progress else range(epochs):
         history.append(_epoch(net, np.array_split(ids[rng.permutation(len(ids))], parts), views, optimizer, schedule, temperature))
-        if not np.isfinite(history[-1]): raise TrainingDiverged(f"the loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
+        if not np.isfinite(history[-1]):
+            raise TrainingDiverged(f"the loss is not finite after {len(history)} epochs at lr={lr}; lower lr")
     how = dict(epochs=epochs, batch_size=batch_size, lr=lr, temperature=temperature, dim=dim, crop=crop, image_size=image_size, seed=seed, history=history)
     state = {k: v.cpu() for k, v in net.backbone.state_dict().items()}
     return write_weights(dict(state=state, bands=list(chips.bands), arch=arch, rows=len(ids), ids_sha256=hashlib.sha256(ids.tobytes()).hexdigest(), data=chips.fingerprint) | how, out)
@@ -177,7 +184,8 @@ def linear_probe(
     device: str = "cpu",  # torch device
 ) -> dict:  # accuracy, balanced_accuracy, and majority: the accuracy of always saying the commonest class of the training rows
     "How well a linear classifier does on a backbone's frozen features."
-    with seeded(seed): backbone = weights if isinstance(weights, nn.Module) else make_backbone(arch, chips.bands, weights)
+    with seeded(seed):
+        backbone = weights if isinstance(weights, nn.Module) else make_backbone(arch, chips.bands, weights)
     net = ChipNet(Prepare(chips.mean, chips.std, crop, image_size), backbone, nn.Identity()).to(device, memory_format=torch.channels_last)
     train, test = (pool_features(net, chips, ids).double().numpy() for ids in (train_ids, test_ids))
     (y, truth), mean, std = (chips.labels[ids] for ids in (train_ids, test_ids)), train.mean(0), train.std(0)

@@ -51,7 +51,8 @@ def make_learner(
     mixed_precision: bool = True,  # use float16 on a GPU; a CPU always uses float32
 ) -> Learner:  # fastai learner, quiet: no progress bar, no log
     "Make the learner; raises `ValueError` for an unknown optimizer."
-    if optimizer not in OPTIMIZERS: raise ValueError(f"optimizer: {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer: {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
     weights = None if weights is None else torch.as_tensor(weights, dtype=torch.float32, device=dls.device)
     learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(weight=weights), opt_func=OPTIMIZERS[optimizer],
                     lr=lr, metrics=accuracy, splitter=split_params)
@@ -77,7 +78,8 @@ class KeepBest(TrackerCallback):
 
     def after_fit(self):
         super().after_fit()
-        if self.state is not None: self.learn.model.load_state_dict(self.state)
+        if self.state is not None:
+            self.learn.model.load_state_dict(self.state)
 
 class TrainingDiverged(RuntimeError):
     "The loss became infinite or NaN."
@@ -100,22 +102,29 @@ def evaluating(
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode(): yield model
-    finally: model.train(was_training)
+        with torch.inference_mode():
+            yield model
+    finally:
+        model.train(was_training)
 
 def _schedule(learn, schedule, epochs, lr, pretrained, cbs):
     rates = slice(lr / 100, lr) if pretrained else lr
     with learn.no_bar():
-        if schedule == "one_cycle": learn.fit_one_cycle(epochs, lr_max=rates, cbs=cbs)
-        elif schedule == "constant": learn.fit(epochs, lr=rates, cbs=cbs)
-        else: raise ValueError(f"schedule: {schedule!r} is neither 'one_cycle' nor 'constant'")
+        if schedule == "one_cycle":
+            learn.fit_one_cycle(epochs, lr_max=rates, cbs=cbs)
+        elif schedule == "constant":
+            learn.fit(epochs, lr=rates, cbs=cbs)
+        else:
+            raise ValueError(f"schedule: {schedule!r} is neither 'one_cycle' nor 'constant'")
 
 def _not_finite(learn, history):
     "What of a training is not finite: its loss, or what the model now says of a batch; None if all is well."
-    if not all(np.isfinite(h["train_loss"]) for h in history): return "training loss"
+    if not all(np.isfinite(h["train_loss"]) for h in history):
+        return "training loss"
     rows = learn.dls.train
     images, _ = rows.chips.batch(rows.ids[:rows.bs])
-    with evaluating(learn.model): said = learn.model(images.to(next(learn.model.parameters()).device))
+    with evaluating(learn.model):
+        said = learn.model(images.to(next(learn.model.parameters()).device))
     return None if said.isfinite().all() else "model's output"
 
 def train_model(
@@ -133,13 +142,15 @@ def train_model(
     has_valid = len(learn.dls.valid.ids) > 0
     keep = KeepBest(monitor) if has_valid else None
     cbs = [keep] if has_valid else []
-    if has_valid and patience: cbs.append(EarlyStoppingCallback(monitor, patience=patience))
+    if has_valid and patience:
+        cbs.append(EarlyStoppingCallback(monitor, patience=patience))
     with seeded(seed), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _schedule(learn, schedule, epochs, lr, pretrained, cbs)
     names, values = learn.recorder.metric_names[1:-1], learn.recorder.values
     history = [dict(epoch=i, **{n: float(x) for n, x in zip(names, v) if x is not None}) for i, v in enumerate(values)]
-    if what := _not_finite(learn, history): raise TrainingDiverged(f"the {what} is not finite after {len(history)} epochs at lr={lr}; lower lr")
+    if what := _not_finite(learn, history):
+        raise TrainingDiverged(f"the {what} is not finite after {len(history)} epochs at lr={lr}; lower lr")
     return dict(history=history, best_epoch=keep.best_epoch if has_valid else len(history) - 1)
 
 # %% ../../nbs/models/20_training.ipynb #d1eea255
@@ -178,7 +189,8 @@ def run_layers(
 ) -> torch.Tensor:  # their output, float32 (n, width), on the CPU
     "Run layers over features in evaluation mode; no layers return the features."
     device = next((p.device for p in layers.parameters()), features.device)
-    with evaluating(layers): parts = [layers(f.to(device)).float().cpu() for f in features.split(batch_size)]
+    with evaluating(layers):
+        parts = [layers(f.to(device)).float().cpu() for f in features.split(batch_size)]
     return torch.cat(parts)
 
 def head_logits(
@@ -192,7 +204,8 @@ def head_logits(
 # %% ../../nbs/models/20_training.ipynb #16a6ecc9
 def _split_at_dropout(head):
     at = next((i for i, m in enumerate(head) if isinstance(m, ConsistentDropout)), None)
-    if at is None: raise ValueError("mc_samples: the model has no dropout layer; set dropout above 0 to use Monte-Carlo dropout")
+    if at is None:
+        raise ValueError("mc_samples: the model has no dropout layer; set dropout above 0 to use Monte-Carlo dropout")
     return head[:at], head[at:]
 
 def _widths(layers):
@@ -218,10 +231,12 @@ def mc_probs(
             for i in range(0, len(features), batch_size):
                 shared = before(features[i:i + batch_size].to(device))
                 for t in range(n_samples):
-                    for d, m in zip(drops, masks[t]): d.mask = m.to(device)
+                    for d, m in zip(drops, masks[t]):
+                        d.mask = m.to(device)
                     out[i:i + batch_size, t] = after(shared).softmax(-1)
     finally:
-        for d in drops: d.mask = None
+        for d in drops:
+            d.mask = None
     return out
 
 # %% ../../nbs/models/20_training.ipynb #ec2cc3b8
@@ -254,8 +269,10 @@ def compute_metrics(
 ) -> dict:  # name to float, see the table above
     "All metrics of a set of predictions; raises `ValueError` for NaN probabilities, no rows, or labels that are no classes."
     probs, labels = np.asarray(probs, np.float64), as_ids(labels, "labels")
-    if len(labels) == 0: raise ValueError("metrics: no rows to evaluate")
-    if not np.isfinite(probs).all(): raise ValueError("metrics: the probabilities contain NaN or infinity; the model broke down in training, lower lr")
+    if len(labels) == 0:
+        raise ValueError("metrics: no rows to evaluate")
+    if not np.isfinite(probs).all():
+        raise ValueError("metrics: the probabilities contain NaN or infinity; the model broke down in training, lower lr")
     check_range(labels, probs.shape[1], "labels")
     predicted, classes = probs.argmax(1), np.arange(probs.shape[1])
     present = np.unique(labels)

@@ -15,7 +15,8 @@ from .core import batch_size, features, labelled, probabilities, register, row_b
 # %% ../../nbs/strategies/68_bait.ipynb #773fceb2
 def _complement(s):  # unit vectors with s[0] >= 0, (n, K)
     "Orthonormal columns orthogonal to each vector, (n, K, K-1): a Householder reflection without its first column."
-    v = s.clone(); v[:, 0] += 1
+    v = s.clone()
+    v[:, 0] += 1
     return (torch.eye(s.shape[1], dtype=s.dtype) - v[:, :, None] * v[:, None] / v[:, :1, None])[:, :, 1:]
 
 def fisher_root(
@@ -24,7 +25,8 @@ def fisher_root(
     "A square root of diag(p) - p pᵀ in coordinates orthogonal to the ones vector."
     p = torch.as_tensor(np.asarray(probs, np.float64))
     p, K = p / p.sum(1, keepdim=True), p.shape[1]
-    if K == 1: return torch.zeros(1, 1, len(p), dtype=p.dtype)
+    if K == 1:
+        return torch.zeros(1, 1, len(p), dtype=p.dtype)
     ones = _complement(torch.full((1, K), K ** -.5, dtype=p.dtype))[0]
     root = (torch.eye(K, dtype=p.dtype) - p[:, :, None]) * p.sqrt()[:, None]
     return (ones.T @ root @ _complement(p.sqrt())).permute(1, 2, 0).contiguous()
@@ -35,12 +37,14 @@ BLOCK = 1024  # rows that are worked on at a time, so that they stay in the proc
 def _blocks(h):
     "Slices of rows, and these rows in double precision (in one buffer, which the next block overwrites)."
     buffer = torch.empty(BLOCK, h.shape[1], dtype=torch.float64, device=h.device)
-    for b in row_blocks(len(h), 1, BLOCK): yield b, buffer[:b.stop - b.start].copy_(h[b])
+    for b in row_blocks(len(h), 1, BLOCK):
+        yield b, buffer[:b.stop - b.start].copy_(h[b])
 
 def _products(a, b):
     "aᵀb for the matrices of each row, (k, i, n) and (k, j, n) to (i, j, n)."
     out = a[0][:, None] * b[0][None]
-    for k in range(1, len(a)): out.addcmul_(a[k][:, None], b[k][None])
+    for k in range(1, len(a)):
+        out.addcmul_(a[k][:, None], b[k][None])
     return out
 
 def fisher_sum(
@@ -52,9 +56,11 @@ def fisher_sum(
     total = torch.zeros(P, d, P, d, dtype=torch.float64, device=h.device)
     for b, x in _blocks(h):
         for i in range(P):
-            for j in range(i + 1): total[i, :, j] += x.T @ (x * (root[i, :, b] * root[j, :, b]).sum(0)[:, None])
+            for j in range(i + 1):
+                total[i, :, j] += x.T @ (x * (root[i, :, b] * root[j, :, b]).sum(0)[:, None])
     for i in range(P):
-        for j in range(i): total[j, :, i] = total[i, :, j].T
+        for j in range(i):
+            total[j, :, i] = total[i, :, j].T
     return total.view(P * d, P * d)
 
 # %% ../../nbs/strategies/68_bait.ipynb #499aaf19
@@ -69,7 +75,8 @@ def fisher_products(
     for b, x in _blocks(h):
         seen = torch.empty_like(root[:, :, b])
         for i in range(P):
-            for j in range(i + 1): seen[i, j] = seen[j, i] = ((x @ M[i, :, j]) * x).sum(1)
+            for j in range(i + 1):
+                seen[i, j] = seen[j, i] = ((x @ M[i, :, j]) * x).sum(1)
         out[:, :, b] = _products(root[:, :, b], _products(seen, root[:, :, b]))
     return out
 
@@ -77,11 +84,13 @@ def fisher_products(
 def _traces(A, B, sign):
     "tr((1 + sign·A)⁻¹B) of each row, (P, P, n) to (n,), by elimination."
     P, W = len(A), torch.cat([A * sign, B], 1)
-    for k in range(P): W[k, k] += 1
+    for k in range(P):
+        W[k, k] += 1
     for k in range(P):
         W[k] /= W[k, k].clone()
         for i in range(P):
-            if i != k: W[i].addcmul_(W[i, k].clone(), W[k], value=-1)
+            if i != k:
+                W[i].addcmul_(W[i, k].clone(), W[k], value=-1)
     return W[:, P:].diagonal(dim1=0, dim2=1).sum(1)
 
 # %% ../../nbs/strategies/68_bait.ipynb #e96feb9f
@@ -130,7 +139,9 @@ def _forward(design, n, rng):
     for _ in range(n):
         values = design.changes(1).masked_fill(taken, -torch.inf)
         s = _best(values, rng)
-        chosen.append(s); gains.append(float(values[s])); taken[s] = True
+        chosen.append(s)
+        gains.append(float(values[s]))
+        taken[s] = True
         design.change(s, 1)
     return chosen, gains
 
@@ -155,7 +166,8 @@ def fisher_search(
     rng = as_generator(rng)
     design = FisherDesign(h, root, inverse, inverse @ F @ inverse)
     chosen, gains = (np.array(a) for a in _forward(design, min(len(h), int(np.ceil(oversample * k))), rng))
-    if len(chosen) == k: return chosen, gains
+    if len(chosen) == k:
+        return chosen, gains
     keep = _backward(FisherDesign(h[chosen], root[:, :, chosen], design.inverse, design.G), len(chosen) - k, rng)
     return chosen[keep], gains[keep]
 
@@ -164,7 +176,8 @@ LIMIT = 2048  # rows of the large matrices, beyond which the input of the last l
 
 def _project(h, others, dims):
     moments = torch.zeros(h.shape[1], h.shape[1], dtype=torch.float64, device=h.device)
-    for _, x in _blocks(h): moments.addmm_(x.T, x)
+    for _, x in _blocks(h):
+        moments.addmm_(x.T, x)
     axes = torch.linalg.eigh(moments)[1][:, -dims:].to(h.dtype)
     return h @ axes, others @ axes
 
@@ -173,19 +186,25 @@ def _embedded(learner, X, dims):
     known = labelled(learner)[0]
     root, root_known = (fisher_root(probabilities(learner, ids)) if len(ids) else None for ids in (X, known))
     h = features(learner, X, "embeddings")
-    if h.device.type == "mps": h = h.cpu()  # no double precision there
+    if h.device.type == "mps":
+        h = h.cpu()  # no double precision there
     h_known = features(learner, known, "embeddings").to(h.device) if len(known) else h[:0]
-    if root_known is None: root_known = root[:, :, :0]
+    if root_known is None:
+        root_known = root[:, :, :0]
     dims = min(h.shape[1], dims or max(1, LIMIT // len(root)))
-    if dims < h.shape[1]: h, h_known = _project(h, h_known, dims)
+    if dims < h.shape[1]:
+        h, h_known = _project(h, h_known, dims)
     return h, root.to(h.device), h_known, root_known.to(h.device)
 
 # %% ../../nbs/strategies/68_bait.ipynb #0b752181
 def _check_bait(lmb, oversample, dims, weighting):
     positive("lmb", lmb)
-    if positive("oversample", oversample) < 1: raise ValueError(f"oversample: at least 1 (no backward phase), for instance 2.0, got {oversample}")
-    if dims is not None: whole("dims", dims)
-    if weighting not in ("equal", "reference"): raise ValueError(f"weighting: 'equal' or 'reference', got {weighting!r}")
+    if positive("oversample", oversample) < 1:
+        raise ValueError(f"oversample: at least 1 (no backward phase), for instance 2.0, got {oversample}")
+    if dims is not None:
+        whole("dims", dims)
+    if weighting not in ("equal", "reference"):
+        raise ValueError(f"weighting: 'equal' or 'reference', got {weighting!r}")
 
 @register("bait", summary="batch with the most Fisher information about the last layer, weighted by what the pool's predictions depend on", source="Ash et al. 2021",
           needs=("probabilities", "embeddings"), cost="n·f²·K² + b·(n·f·K² + f²·K²)", memory="n·K² + f²·K²")

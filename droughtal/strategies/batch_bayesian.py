@@ -65,7 +65,8 @@ class LabelPaths:
 
     def _draw(self, joint):
         n = self.n_paths
-        if self.exact: joint, self.mass, self.exact = joint[systematic(self.mass, n, self.rng)], np.full(n, 1 / n), False
+        if self.exact:
+            joint, self.mass, self.exact = joint[systematic(self.mass, n, self.rng)], np.full(n, 1 / n), False
         cumulative = joint.sum(1).cumsum(1)
         level = (self.rng.permutation(n) + 1 - self.rng.random(n)) / n * cumulative[:, -1]
         drawn = joint[np.arange(n), :, (cumulative < level[:, None]).sum(1)]
@@ -88,17 +89,22 @@ def _greedy(mc_probs, k, paths, tolerance, order):
         block = max(1, 2**21 // (8 * (len(paths.mass) + mc_probs.shape[1]) * mc_probs.shape[2]))
         best = _most_informative(bound, lambda rows: paths.gain(mc_probs[order[rows]]), block)
         alone = bound.copy() if alone is None else alone
-        if bound[best] <= max(tolerance * alone.max(), 1e-10): break
-        picked.append(best); gains.append(bound[best])
+        if bound[best] <= max(tolerance * alone.max(), 1e-10):
+            break
+        picked.append(best)
+        gains.append(bound[best])
         bound[best] = alone[best] = -np.inf
         paths.add(mc_probs[order[best]])
     return picked, gains, bound, alone
 
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #61004aa0
 def _check_options(mc_samples, tolerance=0., **counts):
-    if mc_samples is not None: whole("mc_samples", mc_samples)
-    for name, value in counts.items(): whole(name, value)
-    if positive("tolerance", tolerance, zero=True) >= 1: raise ValueError(f"tolerance: a share of the first gain from 0 up to but not 1, got {tolerance}")
+    if mc_samples is not None:
+        whole("mc_samples", mc_samples)
+    for name, value in counts.items():
+        whole(name, value)
+    if positive("tolerance", tolerance, zero=True) >= 1:
+        raise ValueError(f"tolerance: a share of the first gain from 0 up to but not 1, got {tolerance}")
 
 def _saturated(picked, k, gains, T):
     warnings.warn(f"batchbald: after {picked} of {k} rows no other adds much to the {sum(gains):.2f} nats that they tell about {T} dropout samples (at most ln {T} = {np.log(T):.2f}); "
@@ -164,7 +170,8 @@ def balanced_weights(
 
 def _sample_targets(weights, n_target, rng):
     "Rows, and the weight of each: all of them, or a systematic sample in random order."
-    if len(weights) <= n_target: return np.arange(len(weights)), weights
+    if len(weights) <= n_target:
+        return np.arange(len(weights)), weights
     order = rng.permutation(len(weights))
     rows, times = np.unique(order[systematic(weights[order], n_target, rng)], return_counts=True)
     return rows, times / n_target
@@ -175,7 +182,8 @@ def _epig_targets(learner, X, mc, target, n_target, mc_samples):
     rng = np.random.default_rng([learner.estimator.seed, learner.estimator.n_fits_, 2])
     if target == "validation":
         ids = np.asarray(learner.estimator.validation_[0], np.int64)
-        if len(ids) == 0: raise ValueError("target: 'validation' needs validation rows; set validation above 0, or choose 'pool' or 'balanced'")
+        if len(ids) == 0:
+            raise ValueError("target: 'validation' needs validation rows; set validation above 0, or choose 'pool' or 'balanced'")
         rows, weights = _sample_targets(np.full(len(ids), 1 / len(ids)), n_target, rng)
         return mc_probabilities(learner, ids[rows], mc_samples), weights
     rows, weights = _sample_targets(balanced_weights(mc.mean(1, dtype=np.float64)) if target == "balanced" else np.full(len(mc), 1 / len(mc)), n_target, rng)
@@ -192,6 +200,7 @@ def epig(
 ) -> np.ndarray:  # scores in nats, (n,), 0..ln K
     "Expected predictive information gain; raises `ValueError` for options out of range, or validation rows that do not exist (Bickford Smith et al. 2023)."
     _check_options(mc_samples, n_target=n_target)
-    if target not in ("pool", "validation", "balanced"): raise ValueError(f"target: 'pool', 'validation' or 'balanced', got {target!r}")
+    if target not in ("pool", "validation", "balanced"):
+        raise ValueError(f"target: 'pool', 'validation' or 'balanced', got {target!r}")
     mc = mc_probabilities(learner, X, mc_samples)
     return epig_scores(mc, *_epig_targets(learner, X, mc, target, n_target, mc_samples))

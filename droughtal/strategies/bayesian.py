@@ -27,7 +27,8 @@ def expected_entropy(
     "The uncertainty that the models admit themselves (aleatoric)."
     mc_probs = np.asarray(mc_probs)
     total = np.zeros(len(mc_probs))
-    for t in range(mc_probs.shape[1]): total += entr(mc_probs[:, t].astype(np.float64)).sum(-1)
+    for t in range(mc_probs.shape[1]):
+        total += entr(mc_probs[:, t].astype(np.float64)).sum(-1)
     return total / mc_probs.shape[1]
 
 def bald_scores(
@@ -38,7 +39,8 @@ def bald_scores(
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #bba97b84
 def _samples(learner, X, mc_samples):
-    if mc_samples is not None: whole("mc_samples", mc_samples)
+    if mc_samples is not None:
+        whole("mc_samples", mc_samples)
     return mc_probabilities(learner, X, mc_samples)
 
 @register_score("max_entropy", summary="largest entropy of the mean over dropout samples", source="Gal, Islam and Ghahramani 2017", needs=("dropout",), cost="n·T·K", memory="n·T·K")
@@ -68,7 +70,8 @@ def mean_std_scores(
     mc_probs = np.asarray(mc_probs)
     mean = mc_probs.mean(1, dtype=np.float64)
     squares = np.zeros_like(mean)
-    for t in range(mc_probs.shape[1]): squares += (mc_probs[:, t] - mean)**2
+    for t in range(mc_probs.shape[1]):
+        squares += (mc_probs[:, t] - mean)**2
     return np.sqrt(squares / mc_probs.shape[1]).mean(1)
 
 @register_score("mean_std", summary="largest standard deviation over dropout samples, mean over the classes", source="Kampffmeyer et al. 2016; Gal, Islam and Ghahramani 2017", needs=("dropout",), cost="n·T·K", memory="n·T·K")

@@ -26,8 +26,10 @@ def batch_size(
 ) -> int:  # rows to return
     "How many rows to query; a pool smaller than the query gives all of it with a warning, a query that is no whole number of at least 1, or an empty pool, raises `ValueError`."
     n_instances = whole("n_instances", n_instances)
-    if not n_pool: raise ValueError("the pool is empty: there is nothing to query")
-    if n_instances > n_pool: warnings.warn(f"the pool has only {n_pool} rows of the {n_instances} asked for; querying all of them")
+    if not n_pool:
+        raise ValueError("the pool is empty: there is nothing to query")
+    if n_instances > n_pool:
+        warnings.warn(f"the pool has only {n_pool} rows of the {n_instances} asked for; querying all of them")
     return min(n_instances, n_pool)
 
 # %% ../../nbs/strategies/00_core.ipynb #25a3e07a
@@ -60,7 +62,8 @@ def top_scores(
 ) -> tuple:  # indices (n_instances,) int64, best first, and their scores
     "Pick the rows with the highest scores, ties at random; raises `ValueError` for NaN scores."
     scores = np.asarray(scores)
-    if np.isnan(scores).any(): raise ValueError(f"acquisition scores: {np.isnan(scores).sum()} of {len(scores)} are NaN; the model's probabilities are broken")
+    if np.isnan(scores).any():
+        raise ValueError(f"acquisition scores: {np.isnan(scores).sum()} of {len(scores)} are NaN; the model's probabilities are broken")
     k = batch_size(n_instances, len(scores))
     rows = top_rows(scores, tie_keys(draw_seed(rng), 0, len(scores)), k)
     return rows, scores[rows]
@@ -72,7 +75,8 @@ def finite(
 ):  # the values
     "Let values pass; raises `ValueError` if any is NaN or infinite."
     bad = ~np.isfinite(np.asarray(values).reshape(len(values), -1)).all(1) if len(values) else np.zeros(0, bool)
-    if bad.any(): raise ValueError(f"{what}: {bad.sum()} of {len(bad)} rows are NaN or infinite; the model is broken, look at its training loss")
+    if bad.any():
+        raise ValueError(f"{what}: {bad.sum()} of {len(bad)} rows are NaN or infinite; the model is broken, look at its training loss")
     return values
 
 def probabilities(
@@ -147,7 +151,8 @@ class Strategy:
 
     def __call__(self, learner, X, n_instances=1, rng=None, **options):
         whole("n_instances", n_instances)
-        if not len(X): raise ValueError("the pool is empty: there is nothing to query")
+        if not len(X):
+            raise ValueError("the pool is empty: there is nothing to query")
         return self.query(learner, X, n_instances=n_instances, rng=as_generator(rng), **options)
 
     def __getstate__(self):
@@ -156,7 +161,8 @@ class Strategy:
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        if self.scores == "query": self.__dict__["scores"] = self.query.__wrapped__
+        if self.scores == "query":
+            self.__dict__["scores"] = self.query.__wrapped__
 
     @property
     def _scores_from_query(self): return self.scores is not None and self.scores is getattr(self.query, "__wrapped__", None)
@@ -191,12 +197,14 @@ def register(
 ) -> Callable:  # decorator that registers a function and returns it unchanged
     "Register a query strategy; raises `ValueError` for a name in use or an unknown need."
     unknown = set(about.get("needs", ())) - set(NEEDS)
-    if unknown: raise ValueError(f"needs: {', '.join(unknown)} not among {', '.join(NEEDS)}")
+    if unknown:
+        raise ValueError(f"needs: {', '.join(unknown)} not among {', '.join(NEEDS)}")
     def wrap(query):
         known, module = strategies.get(name), query.__module__
         if known and (known.query.__qualname__ != query.__qualname__ or known.module != module and "__main__" not in (known.module, module)):
             raise ValueError(f"strategy {name!r} is registered already")
-        if known and module == "__main__": module = known.module  # a chapter that is being run defines its own strategies anew
+        if known and module == "__main__":
+            module = known.module  # a chapter that is being run defines its own strategies anew
         strategies[name] = Strategy(name, query, **dict(module=module) | about)
         return query
     return wrap
@@ -217,8 +225,10 @@ class UnknownStrategy(ValueError):
     "A strategy's name that is not in the registry."
 
 def _lacking(strategy, dropout, validation):
-    if "dropout" in strategy.needs and not dropout: return "dropout", "a model with dropout; set dropout above 0, for instance 0.5"
-    if "validation" in strategy.needs and validation == 0: return "validation", "validation rows, whose labels it learns from; set validation above 0"
+    if "dropout" in strategy.needs and not dropout:
+        return "dropout", "a model with dropout; set dropout above 0, for instance 0.5"
+    if "validation" in strategy.needs and validation == 0:
+        return "validation", "validation rows, whose labels it learns from; set validation above 0"
 
 def get_strategy(
     name,  # name in the registry, or an alias; or a `Strategy`
@@ -227,8 +237,10 @@ def get_strategy(
 ) -> Strategy:  # the strategy
     "Find a strategy; raises `UnknownStrategy` with the names there are, or `ValueError` if the model or the rows cannot serve it."
     strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name))
-    if strategy is None: raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted(strategies))}")
-    if lacking := _lacking(strategy, dropout, validation): raise ValueError(f"{lacking[0]}: strategy {getattr(name, 'name', name)!r} needs {lacking[1]}")
+    if strategy is None:
+        raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted(strategies))}")
+    if lacking := _lacking(strategy, dropout, validation):
+        raise ValueError(f"{lacking[0]}: strategy {getattr(name, 'name', name)!r} needs {lacking[1]}")
     return strategy
 
 def check_options(

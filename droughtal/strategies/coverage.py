@@ -40,8 +40,10 @@ class Ball:
         error = 4 * torch.finfo(torch.float32).eps * (a.shape[1]**.5 + 4) * torch.maximum(u.pow(2).sum(1).max(), v.pow(2).sum(1).max())
         near, (i, j) = (d <= self.limit).float(), ((d - self.limit).abs_() <= error).nonzero(as_tuple=True)
         u, v, limit = self._exactly(a, b)
-        if 64 * len(i) > d.numel(): return (exact_sq_distances(u, v) <= limit).float()
-        for s in row_blocks(len(i), 32 * a.shape[1]): near[i[s], j[s]] = ((u[i[s]] - v[j[s]]).pow_(2).sum(1) <= limit).float()
+        if 64 * len(i) > d.numel():
+            return (exact_sq_distances(u, v) <= limit).float()
+        for s in row_blocks(len(i), 32 * a.shape[1]):
+            near[i[s], j[s]] = ((u[i[s]] - v[j[s]]).pow_(2).sum(1) <= limit).float()
         return near
 
 # %% ../../nbs/strategies/52_coverage.ipynb #7345ff48
@@ -84,7 +86,8 @@ class GreedyCover:
         self.weights = torch.as_tensor(weights, dtype=similarity.dtype, device=x.device)[self.rows_of]
         self.covered = (self.weights <= 0).to(similarity.dtype)  # nothing is to be gained from rows without weight
         for a in row_blocks(self.n, TILE):
-            for b in row_blocks(len(centres), TILE): self.covered[a] = torch.maximum(self.covered[a], similarity(self._features(a), centres[b]).max(1)[0])
+            for b in row_blocks(len(centres), TILE):
+                self.covered[a] = torch.maximum(self.covered[a], similarity(self._features(a), centres[b]).max(1)[0])
         self.taken, self.useful, self.few = np.zeros(self.n, bool), None, MEMORY // 48 // self.n
         self._open(torch.arange(self.n, device=x.device))
         self._look_at_all()
@@ -103,18 +106,22 @@ def _look_at_all(self: GreedyCover):
             for candidates, rows, part in ((a, b, k), (b, a, k.T))[:1 + (a != b)]:
                 better = (part - self.covered[rows]).relu_()
                 gains[candidates] += better @ self.weights[rows]
-                if used is not None: used = _collect(room, used, better, part, candidates.start, rows.start)
+                if used is not None:
+                    used = _collect(room, used, better, part, candidates.start, rows.start)
     self.bound, self.fresh = gains.float().double().cpu().numpy(), np.ones(self.n, bool)
     self.bound[self.taken] = -np.inf
-    if used is not None: self._keep_useful(*(values[:used] for values in room))
+    if used is not None:
+        self._keep_useful(*(values[:used] for values in room))
 
 def _collect(room, used, better, part, first_candidate, first_row):
     "Add the useful similarities of a tile; how many there are now, or None if they do not fit."
     end = used + int(torch.count_nonzero(better))
-    if end > len(room[0]): return None
+    if end > len(room[0]):
+        return None
     if end > used:
         i, j = better.nonzero(as_tuple=True)
-        for values, new in zip(room, (i + first_candidate, j + first_row, part[i, j])): values[used:end] = new.cpu().numpy()
+        for values, new in zip(room, (i + first_candidate, j + first_row, part[i, j])):
+            values[used:end] = new.cpu().numpy()
     return end
 
 @patch
@@ -140,7 +147,8 @@ def _remember(self: GreedyCover, at):
     places, candidates = (self.next + np.arange(len(at))) % len(self.owner), self._features(torch.from_numpy(at))
     self.slot[self.owner[places][self.owner[places] >= 0]] = -1
     found = torch.empty(len(at), len(self.rows), dtype=self.similarity.dtype, device=self.x.device)
-    for s in row_blocks(len(self.rows), TILE): found[:, s] = self.similarity(candidates, self._features(self.rows[s]))
+    for s in row_blocks(len(self.rows), TILE):
+        found[:, s] = self.similarity(candidates, self._features(self.rows[s]))
     self.kept[torch.from_numpy(places)] = found
     self.slot[at], self.owner[places], self.next = places, at, (places[-1] + 1) % len(self.owner)
 
@@ -168,7 +176,8 @@ def _compute(self: GreedyCover, at):
 @patch
 def _look(self: GreedyCover, at):
     "Compute the gains of candidates; if similarities are missing, those of the next best candidates too."
-    if self.useful is not None: return self._compute(at)
+    if self.useful is not None:
+        return self._compute(at)
     if 0 < (self.slot[at] < 0).sum() < AHEAD:
         unseen = np.where((self.slot < 0) & ~self.fresh, self.bound, -np.inf)
         more = np.argpartition(-unseen, min(AHEAD, self.n) - 1)[:AHEAD]
@@ -185,7 +194,9 @@ def _best(self: GreedyCover):
     "The candidate that adds most, the first of equals."
     width = 16
     while not self.fresh[best := int(self.bound.argmax())] and self.bound[best] > 0:
-        if self.useful is None and 8 * width > self.n > AHEAD: self._look_at_all(); continue
+        if self.useful is None and 8 * width > self.n > AHEAD:
+            self._look_at_all()
+            continue
         stale = np.where(self.fresh, -np.inf, self.bound)
         top = np.argpartition(-stale, min(width, self.n) - 1)[:width]
         top = top[(stale[top] > -np.inf) & (stale[top] >= self.bound[self.fresh].max(initial_size=-np.inf))]
@@ -201,12 +212,15 @@ def _take(self: GreedyCover, best):
         _, rows, values = self._useful_of(np.array([best]))
         self.covered[rows] = np.maximum(self.covered[rows], values)
         return 0
-    if self.slot[best] < 0: self._remember(np.array([best]))
+    if self.slot[best] < 0:
+        self._remember(np.array([best]))
     before = self.covered[self.rows]
     self.covered[self.rows] = torch.maximum(before, self.kept[self.slot[best]])
     better = int((self.covered[self.rows] > before).sum())
-    if 2 * (self.covered[self.rows] < 1).sum() <= len(self.rows): self._open(self.rows)
-    if not len(self.rows): self.bound[~self.taken] = 0.
+    if 2 * (self.covered[self.rows] < 1).sum() <= len(self.rows):
+        self._open(self.rows)
+    if not len(self.rows):
+        self.bound[~self.taken] = 0.
     return better
 
 @patch
@@ -216,7 +230,8 @@ def pick(self: GreedyCover,
     "The next rows to cover the pool with; once everything is covered, the rest in random order with score 0."
     picks, scores = [], []
     for left in range(n_instances, 0, -1):
-        picks.append(best := self._best()); scores.append(self.bound[best])
+        picks.append(best := self._best())
+        scores.append(self.bound[best])
         better = self._take(best)
         if self.useful is None and better <= self.few and 2 * AHEAD * left > self.n:  # try to keep all that is useful
             self._look_at_all()
@@ -251,9 +266,12 @@ def pure_radius(
 
 # %% ../../nbs/strategies/52_coverage.ipynb #cccc261b
 def _check_probcover(delta, alpha, classes, sample, normalise):
-    if delta is not None: positive("delta", delta, zero=True)
-    if positive("alpha", alpha) > 1: raise ValueError(f"alpha: above 0 and at most 1, got {alpha}")
-    if classes is not None: whole("classes", classes, 2)
+    if delta is not None:
+        positive("delta", delta, zero=True)
+    if positive("alpha", alpha) > 1:
+        raise ValueError(f"alpha: above 0 and at most 1, got {alpha}")
+    if classes is not None:
+        whole("classes", classes, 2)
     whole("sample", sample)
     flag("normalise", normalise)
 
@@ -273,7 +291,8 @@ def probcover(
     _check_probcover(delta, alpha, classes, sample, normalise)
     x, rng = features(learner, X), as_generator(rng)
     b = batch_size(n_instances, len(x))
-    if delta is None: delta = pure_radius(x, classes or len(learner.estimator.classes_), alpha, normalise, sample, rng)
+    if delta is None:
+        delta = pure_radius(x, classes or len(learner.estimator.classes_), alpha, normalise, sample, rng)
     return GreedyCover(x, known_features(learner, x), Ball(delta, normalise), np.ones(len(x)), rng.permutation(len(x))).pick(b)
 
 # %% ../../nbs/strategies/52_coverage.ipynb #6fa88e8e
@@ -304,7 +323,8 @@ def calibrated_temperature(
     labels: np.ndarray,  # their labels, int (v,)
 ) -> float:  # T between 0.01 and 100; 1 without rows
     "The temperature by which to divide logits for the smallest log-loss (Guo et al. 2017)."
-    if not len(labels): return 1.
+    if not len(labels):
+        return 1.
     loss = lambda log_t: -log_softmax(logits / np.exp(log_t), axis=1)[np.arange(len(labels)), labels].mean()
     return float(np.exp(minimize_scalar(loss, bounds=(-np.log(100), np.log(100)), method="bounded").x))
 
@@ -328,7 +348,8 @@ def _logits(learner, X):
 
 def _uncertainty_weights(learner, X, uncertainty, calibrate):
     "How uncertain the model is at each row, after calibration; all 1 before the first label."
-    if not len(labelled(learner)[0]): return np.ones(len(X))
+    if not len(labelled(learner)[0]):
+        return np.ones(len(X))
     ids, labels = (np.asarray(a, np.int64) for a in getattr(learner.estimator, "validation_", None) or ((), ()))
     temperature = calibrated_temperature(_logits(learner, ids), labels) if calibrate and len(ids) else 1.
     return np.clip(UNCERTAINTY[uncertainty](softmax(_logits(learner, X) / temperature, axis=1)), 0, None)
@@ -345,11 +366,15 @@ def uherding(
     normalise: bool = True,  # scale features to length 1, as in the paper
 ) -> tuple:  # indices into `X`, first pick first, and the uncertain coverage each adds, at least 0
     "Uncertainty herding (Bae et al. 2025); raises `ValueError` if features or probabilities are NaN or infinite or an option out of range."
-    if uncertainty not in list(UNCERTAINTY): raise ValueError(f"uncertainty: one of {', '.join(UNCERTAINTY)}, got {uncertainty!r}")
-    if lengthscale is not None: positive("lengthscale", lengthscale)
-    for name, value in (("calibrate", calibrate), ("normalise", normalise)): flag(name, value)
+    if uncertainty not in list(UNCERTAINTY):
+        raise ValueError(f"uncertainty: one of {', '.join(UNCERTAINTY)}, got {uncertainty!r}")
+    if lengthscale is not None:
+        positive("lengthscale", lengthscale)
+    for name, value in (("calibrate", calibrate), ("normalise", normalise)):
+        flag(name, value)
     x, rng = features(learner, X), as_generator(rng)
     known, b = known_features(learner, x), batch_size(n_instances, len(x))
-    if lengthscale is None: lengthscale = least_gap(known, normalise)
+    if lengthscale is None:
+        lengthscale = least_gap(known, normalise)
     weights = _uncertainty_weights(learner, X, uncertainty, calibrate)
     return GreedyCover(x, known, _gaussian_for(x, lengthscale if np.isfinite(lengthscale) else 1., normalise), weights, rng.permutation(len(x))).pick(b)

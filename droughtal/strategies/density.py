@@ -22,7 +22,8 @@ from .core import batch_size, features, register, register_score, row_blocks
 def _centred_blocks(x):
     mean, width = x.mean(0), (x.amax(0) - x.amin(0)).max()
     scale = torch.where(width > 0, width, torch.ones_like(width))
-    for rows in row_blocks(len(x), 8 * x.shape[1], 2**25): yield rows, (x[rows] - mean) / scale
+    for rows in row_blocks(len(x), 8 * x.shape[1], 2**25):
+        yield rows, (x[rows] - mean) / scale
 
 def principal_coordinates(
     x: torch.Tensor,  # features, float32 (n, f), n at least 1
@@ -34,7 +35,8 @@ def principal_coordinates(
         covariance = sum((block.T @ block).cpu().double() for _, block in _centred_blocks(x))
         axes = torch.linalg.eigh(covariance)[1][:, -components:].flip(1).to(x)
     z = np.empty((len(x), x.shape[1] if axes is None else components))
-    for rows, block in _centred_blocks(x): z[rows] = (block if axes is None else block @ axes).cpu().numpy()
+    for rows, block in _centred_blocks(x):
+        z[rows] = (block if axes is None else block @ axes).cpu().numpy()
     return z
 
 # %% ../../nbs/strategies/55_density.ipynb #dbc27fde
@@ -44,10 +46,12 @@ def distinct_rows(
 ) -> tuple:  # distinct rows, in units of the grain, float64 (m, d), and for each row its place among them, int64 (n,)
     "Round rows to a grid and keep one of each."
     cell, cells = grain * np.sqrt(np.einsum("ij,ij->i", z, z).mean()) or 1., np.empty(z.shape)
-    for rows in row_blocks(len(z), 16 * z.shape[1], 2**25): cells[rows] = np.round(z[rows] / cell)
+    for rows in row_blocks(len(z), 16 * z.shape[1], 2**25):
+        cells[rows] = np.round(z[rows] / cell)
     order = np.lexsort(cells.T[::-1])
     new = np.ones(len(z), bool)
-    for rows in row_blocks(len(z) - 1, 24 * z.shape[1], 2**25): new[1:][rows] = (cells[order[1:][rows]] != cells[order[:-1][rows]]).any(1)
+    for rows in row_blocks(len(z) - 1, 24 * z.shape[1], 2**25):
+        new[1:][rows] = (cells[order[1:][rows]] != cells[order[:-1][rows]]).any(1)
     place = np.empty(len(z), np.int64)
     place[order] = np.cumsum(new) - 1
     return cells[order[new]], place
@@ -58,7 +62,8 @@ def _homes(parent, child, level, n):
     birth, above = np.zeros(parent.max() + 1), np.zeros(parent.max() + 1, np.int64)
     birth[child[child >= n]], above[child[child >= n]] = level[child >= n], parent[child >= n]
     home = parent.copy()
-    while (early := (child < n) & (level == birth[home])).any(): home[early] = above[home[early]]
+    while (early := (child < n) & (level == birth[home])).any():
+        home[early] = above[home[early]]
     return home
 
 def glosh_scores(
@@ -69,7 +74,8 @@ def glosh_scores(
     parent, child, level = tree["parent"], tree["child"], tree["lambda_val"]
     finite, last, score = np.isfinite(level), np.zeros(parent.max() + 1), np.zeros(n)
     np.maximum.at(last, parent, np.where(finite, level, 0))
-    for i in sorted(np.flatnonzero(child >= n), key=lambda i: -child[i]): last[parent[i]] = max(last[parent[i]], last[child[i]])
+    for i in sorted(np.flatnonzero(child >= n), key=lambda i: -child[i]):
+        last[parent[i]] = max(last[parent[i]], last[child[i]])
     home = _homes(parent, child, level, n)
     rows = (child < n) & finite & (last[home] > 0)
     score[child[rows]] = 1 - level[rows] / last[home[rows]]
@@ -83,7 +89,8 @@ def density_clusters(
 ) -> tuple:  # cluster of each row, int64 (n,), -1 for none, and outlier score, float64 (n,), 0..1
     "Clusters by HDBSCAN and outlier scores by GLOSH (Campello et al. 2015)."
     n, size = len(points), max(2, min(min_cluster_size, len(points) // 2))
-    if n < 2: return np.zeros(n, np.int64), np.zeros(n)
+    if n < 2:
+        return np.zeros(n, np.int64), np.zeros(n)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings = dict(min_samples=min_samples, approx_min_span_tree=False, core_dist_n_jobs=1, memory=Memory(folder, verbose=0))
@@ -104,7 +111,8 @@ def density(
 ) -> tuple:  # cluster of each row, int64 (n,), -1 for none, and GLOSH score, float64 (n,), 0..1
     "Clusters and outlier scores of the pool; raises `ValueError` for options out of range."
     components, size, samples = (whole(name, value, low) for name, value, low in (("components", components, 0), ("min_cluster_size", min_cluster_size, 2), ("min_samples", min_samples, 1)))
-    if len(X) < 2: return np.zeros(len(X), np.int64), np.zeros(len(X))
+    if len(X) < 2:
+        return np.zeros(len(X), np.int64), np.zeros(len(X))
     points, place = distinct_rows(principal_coordinates(features(learner, X), components))
     labels, scores = density_clusters(points, size, samples)
     return labels[place], scores[place]
@@ -133,8 +141,10 @@ def equal_shares(
     shares = np.zeros_like(sizes)
     while left := min(n, sizes.sum()) - shares.sum():
         unfilled = np.flatnonzero(shares < sizes)
-        if left < len(unfilled): shares[rng.permutation(unfilled)[:left]] += 1
-        else: shares[unfilled] += np.minimum(left // len(unfilled), (sizes - shares)[unfilled])
+        if left < len(unfilled):
+            shares[rng.permutation(unfilled)[:left]] += 1
+        else:
+            shares[unfilled] += np.minimum(left // len(unfilled), (sizes - shares)[unfilled])
     return shares
 
 # %% ../../nbs/strategies/55_density.ipynb #0cb37ab0
@@ -176,7 +186,8 @@ def hdbscan_glosh(
 ) -> tuple:  # indices into `X`, and GLOSH scores, 0..1, or -1..0 for rows of no cluster
     "Equal shares of HDBSCAN's clusters, typical and outlying rows; raises `ValueError` for options out of range."
     for name, value in dict(outlier_fraction=outlier_fraction, outlier_quantile=outlier_quantile).items():
-        if positive(name, value, zero=True) > 1: raise ValueError(f"{name}: between 0 and 1, got {value}")
+        if positive(name, value, zero=True) > 1:
+            raise ValueError(f"{name}: between 0 and 1, got {value}")
     n, rng = batch_size(n_instances, len(X)), as_generator(rng)
     labels, scores = density(learner, X, components, min_cluster_size, min_samples)
     picks = rng.permutation(_shared_picks(labels, scores, n, outlier_fraction, outlier_quantile, rng))

@@ -53,14 +53,16 @@ def nearest_sq(
     "How far each row is from the nearest centre, tile by tile."
     nearest = torch.full((len(x),), torch.inf, dtype=torch.float64, device=x.device)
     for a in row_blocks(len(x), TILE):
-        for b in row_blocks(len(centres), TILE): nearest[a] = torch.minimum(nearest[a], exact_sq_distances(x[a], centres[b]).min(1)[0])
+        for b in row_blocks(len(centres), TILE):
+            nearest[a] = torch.minimum(nearest[a], exact_sq_distances(x[a], centres[b]).min(1)[0])
     return nearest
 
 # %% ../../nbs/strategies/50_diversity.ipynb #78b674c8
 def _columns(x, order, chosen):
     "Squared distances of chosen rows to all rows in `order`, float64 (len(chosen), n)."
     columns, centres = np.empty((len(chosen), len(x))), x[chosen].double()
-    for s in row_blocks(len(x), TILE): columns[:, s] = exact_sq_distances(centres, x[order[s]]).cpu().numpy()
+    for s in row_blocks(len(x), TILE):
+        columns[:, s] = exact_sq_distances(centres, x[order[s]]).cpu().numpy()
     return columns
 
 def farthest_first(
@@ -106,7 +108,8 @@ def cluster_rows(
     "K-means by Lloyd's iterations: to the end for up to 50 clusters or 10 million distances an iteration, else five of them; some clusters may stay empty."
     rng = as_generator(rng)
     k, seed = min(k, len(x)), int(rng.integers(2**31))
-    if k == len(x): return np.arange(k), x
+    if k == len(x):
+        return np.arange(k), x
     options = {}
     if k > 50 and k * len(x) > 1e7:
         few = x[rng.choice(len(x), min(len(x), max(5 * k, 5000)), replace=False)]
@@ -161,7 +164,8 @@ def typicality(
 ) -> np.ndarray:  # inverse mean distance to the nearest neighbours, float64 (r,); 0 for a row without any
     "Typicality within a cluster (Hacohen et al. 2022); the mean distance counts as at least 1e-5."
     k, found = min(k, len(x) - 1), []
-    if not k: return np.zeros(len(rows))
+    if not k:
+        return np.zeros(len(rows))
     for s in row_blocks(len(rows), 40 * len(x)):
         d = exact_sq_distances(x[rows[s]], x)
         d[torch.arange(len(d)), torch.as_tensor(rows[s])] = torch.inf  # a row is no neighbour of itself
@@ -173,7 +177,8 @@ def _typicality_within(x, n, clusters, wanted, k):
     values, order, sizes = np.zeros(n), np.argsort(clusters, kind="stable"), np.bincount(clusters, minlength=len(wanted))
     for c, members in enumerate(np.split(order, np.cumsum(sizes)[:-1])):
         pool = np.flatnonzero(members < n)
-        if wanted[c] and len(pool): values[members[pool]] = typicality(x[members], pool, k)
+        if wanted[c] and len(pool):
+            values[members[pool]] = typicality(x[members], pool, k)
     return values
 
 # %% ../../nbs/strategies/50_diversity.ipynb #cbe2a84e
@@ -189,7 +194,8 @@ def typiclust(
     normalise: bool = True,  # scale features to length 1, as in the paper
 ) -> tuple:  # indices into `X`, first pick first, and their typicality, 0..1e5
     "Typical rows of clusters (Hacohen et al. 2022); raises `ValueError` if a feature is NaN or infinite or an option out of range."
-    for name, value, low in (("k", k, 1), ("max_clusters", max_clusters, 1), ("min_size", min_size, 0)): whole(name, value, low)
+    for name, value, low in (("k", k, 1), ("max_clusters", max_clusters, 1), ("min_size", min_size, 0)):
+        whole(name, value, low)
     flag("normalise", normalise)
     x, rng = features(learner, X), as_generator(rng)
     n, b, x = len(x), batch_size(n_instances, len(x)), unit_rows(torch.cat([x, known_features(learner, x)]), normalise, torch.float32)

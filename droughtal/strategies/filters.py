@@ -19,7 +19,8 @@ from .core import Strategy, batch_size, check_options, get_strategy, register, s
 _FROM_BACKBONE = {"probabilities", "dropout", "features", "embeddings", "activations"}
 
 def _kept(factor, n, n_pool):
-    if positive("factor", factor) < 1: raise ValueError(f"factor: rows kept for each row queried, at least 1, got {factor}")
+    if positive("factor", factor) < 1:
+        raise ValueError(f"factor: rows kept for each row queried, at least 1, got {factor}")
     return math.ceil(min(n_pool, factor * n))
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class _TwoSteps:
         check_options(self.second, options)
         n = batch_size(n_instances, len(X))
         kept = _kept(factor, n, len(X))
-        if "activations" in self.second.needs and _FROM_BACKBONE & set(self.first.needs): learner.estimator.activations(X)
+        if "activations" in self.second.needs and _FROM_BACKBONE & set(self.first.needs):
+            learner.estimator.activations(X)
         rows = self.first(learner, X, kept, rng, **self.fixed)[0]
         picks, scores = self.second(learner, X[rows], n, rng, **options)
         return rows[picks], scores
@@ -64,7 +66,8 @@ class Prefilter:
         query = _TwoSteps(a, b, self.factor, self.options)
         about = dict(summary=f"{b.name} among the rows that {a.name} would take.", source=f"{a.source}; {b.source}", needs=tuple(dict.fromkeys(a.needs + b.needs)), cost=f"{a.cost}; then {b.cost} with n = factor·b",
                      memory=f"{a.memory}; then {b.memory} with n = factor·b", reference=a.reference or b.reference) | about
-        if name: register(name, **about)(query)
+        if name:
+            register(name, **about)(query)
         return Strategy(name or query.__name__, query, **about)
 
 def prefilter(

@@ -55,7 +55,8 @@ def gradient_distances(
 def _draw(weights, rng):
     "A position with a probability proportional to its weight, or None if all are 0."
     total = weights.cumsum()
-    if total[-1] > 0: return int(np.searchsorted(total, min(rng.random() * total[-1], np.nextafter(total[-1], 0)), side="right"))
+    if total[-1] > 0:
+        return int(np.searchsorted(total, min(rng.random() * total[-1], np.nextafter(total[-1], 0)), side="right"))
 
 def seed_gradients(
     u,  # class part of the gradient embeddings, float64 (n, K)
@@ -70,9 +71,12 @@ def seed_gradients(
     picks = [int(rng.integers(n) if first == "random" else rng.choice(np.flatnonzero(lengths == lengths.max())))]
     scores, left = [lengths[picks[0]]], np.full(n, np.inf)
     while len(picks) < k:
-        left = np.minimum(left, gradient_distances(u, h, lengths, picks[-1])); left[picks[-1]] = 0
-        if (pick := _draw(left, rng)) is None: break
-        picks.append(pick); scores.append(left[pick])
+        left = np.minimum(left, gradient_distances(u, h, lengths, picks[-1]))
+        left[picks[-1]] = 0
+        if (pick := _draw(left, rng)) is None:
+            break
+        picks.append(pick)
+        scores.append(left[pick])
     rest = rng.permutation(np.setdiff1d(np.arange(n), picks))[:k - len(picks)]
     return np.append(picks, rest).astype(np.int64), np.append(scores, np.zeros(len(rest)))
 
@@ -86,7 +90,8 @@ def badge(
     first: str = "largest",  # the first pick: "largest" gradient, as in the authors' program, or "random", as in k-means++
 ) -> tuple:  # indices into `X`, first picked first, and squared distances of the gradient embeddings when picked
     "Batch active learning by diverse gradient embeddings (Ash et al. 2020); raises `ValueError` for an unknown `first`."
-    if first not in ("largest", "random"): raise ValueError(f"first: 'largest' or 'random', got {first!r}")
+    if first not in ("largest", "random"):
+        raise ValueError(f"first: 'largest' or 'random', got {first!r}")
     k = batch_size(n_instances, len(X))
     return seed_gradients(gradient_factors(probabilities(learner, X)), features(learner, X, "embeddings"), k, rng, first)
 
@@ -124,17 +129,22 @@ def average_linkage(
     "Agglomerative clustering with average linkage, within a bound of memory."
     rng = as_generator(rng)
     n, micro = len(x), np.arange(len(x))
-    if n > max_rows: x, micro = _condense(x, max_rows, rng)
-    if len(x) == 1: return np.zeros(n, np.int64)
+    if n > max_rows:
+        x, micro = _condense(x, max_rows, rng)
+    if len(x) == 1:
+        return np.zeros(n, np.int64)
     tree = linkage(torch.pdist(x.cpu().double()).numpy(), "average")
     cut = (max(1, int(n // cluster_size)), "maxclust") if epsilon is None else (epsilon, "distance")
     return fcluster(tree, *cut)[micro]
 
 # %% ../../nbs/strategies/67_hybrid.ipynb #d269ab07
 def _check_cluster_margin(factor, epsilon, cluster_size, max_rows):
-    if positive("factor", factor) < 1: raise ValueError(f"factor: at least 1 candidate for each row wanted, for instance 10, got {factor}")
-    if epsilon is not None: positive("epsilon", epsilon)
-    if positive("cluster_size", cluster_size) < 1: raise ValueError(f"cluster_size: at least 1, for instance 10, got {cluster_size}")
+    if positive("factor", factor) < 1:
+        raise ValueError(f"factor: at least 1 candidate for each row wanted, for instance 10, got {factor}")
+    if epsilon is not None:
+        positive("epsilon", epsilon)
+    if positive("cluster_size", cluster_size) < 1:
+        raise ValueError(f"cluster_size: at least 1, for instance 10, got {cluster_size}")
     whole("max_rows", max_rows, 2)
 
 @register("cluster_margin", summary="rows of small margin, dealt out evenly over clusters", source="Citovsky et al. 2021", needs=("probabilities", "embeddings"),
@@ -186,7 +196,9 @@ def contrastive(
 ) -> np.ndarray:  # mean KL divergence from the neighbours' predictions, (n,), nats, at least 0
     "Contrastive active learning (Margatina et al. 2021); raises `ValueError` without labelled rows, or for an option out of range."
     whole("neighbours", neighbours)
-    if space not in ("features", "embeddings"): raise ValueError(f"space: 'features' or 'embeddings', got {space!r}")
+    if space not in ("features", "embeddings"):
+        raise ValueError(f"space: 'features' or 'embeddings', got {space!r}")
     known = labelled(learner)[0]
-    if not len(known): raise ValueError("contrastive: compares with labelled rows, and there are none; label some first, for instance by 'random'")
+    if not len(known):
+        raise ValueError("contrastive: compares with labelled rows, and there are none; label some first, for instance by 'random'")
     return contrastive_scores(features(learner, X, space), probabilities(learner, X), features(learner, known, space), probabilities(learner, known), neighbours)

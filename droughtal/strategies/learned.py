@@ -53,7 +53,9 @@ def _pass(net, x, y, weight, optimizer):
     right = 0
     for at in torch.randperm(len(x)).to(x.device).split(1024):
         logit = net(x[at]).squeeze(1)
-        optimizer.zero_grad(); F.binary_cross_entropy_with_logits(logit, y[at], weight[at]).backward(); optimizer.step()
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(logit, y[at], weight[at]).backward()
+        optimizer.step()
         right += int(((logit > 0) == (y[at] > 0)).sum())
     return right / len(x)
 
@@ -72,7 +74,8 @@ def fit_mlp(
         net = _mlp(x.shape[1]).to(x.device)
         optimizer = torch.optim.Adam(net.parameters(), lr, fused=x.device.type in ("cpu", "cuda"))
         for _ in range(max(passes, -(-200 // -(-n // 1024)))):
-            if _pass(net, x, y, weight, optimizer) >= enough: break
+            if _pass(net, x, y, weight, optimizer) >= enough:
+                break
     return lambda f: net(f).detach().squeeze(1).double().cpu().numpy()
 
 # %% ../../nbs/strategies/70_learned.ipynb #b1154ca7
@@ -84,7 +87,8 @@ def score_rows(
 ) -> np.ndarray:  # log-odds, float64 (m,)
     "Score rows of the pool block by block, within `MEMORY`."
     out = np.empty(len(rows))
-    for b in row_blocks(len(rows), 16 * pool.shape[1] + 8192): out[b] = log_odds(scale(pool[torch.as_tensor(rows[b], device=pool.device)]))
+    for b in row_blocks(len(rows), 16 * pool.shape[1] + 8192):
+        out[b] = log_odds(scale(pool[torch.as_tensor(rows[b], device=pool.device)]))
     return out
 
 def in_sub_batches(
@@ -105,13 +109,15 @@ def in_sub_batches(
 
 # %% ../../nbs/strategies/70_learned.ipynb #007379e0
 def _check(layer, sub_batches):
-    if layer not in ("features", "embeddings"): raise ValueError(f"layer: {layer!r} is neither 'features' nor 'embeddings'")
+    if layer not in ("features", "embeddings"):
+        raise ValueError(f"layer: {layer!r} is neither 'features' nor 'embeddings'")
     whole("sub_batches", sub_batches)
 
 def _mistakes(learner):
     "Validation rows, and which of them the model gets wrong."
     rows, labels = learner.estimator.validation_
-    if not len(rows): raise ValueError("validation: active_transfer_learning learns from errors on validation rows, and there are none; set validation above 0")
+    if not len(rows):
+        raise ValueError("validation: active_transfer_learning learns from errors on validation rows, and there are none; set validation above 0")
     wrong = probabilities(learner, rows).argmax(1) != np.asarray(labels)
     if wrong.all() or not wrong.any():
         warnings.warn(f"active_transfer_learning: all {len(rows)} validation rows are predicted {'wrong' if wrong.all() else 'right'}; without both kinds there is nothing to learn, the order is random")
@@ -129,21 +135,25 @@ def active_transfer_learning(
     C: float = .01,  # inverse strength of the head's penalty, above 0
 ) -> tuple:  # indices into `X`, and the probability of being wrong when picked, 0..1
     "Rows on which the model is expected to be wrong (Munro 2021); raises `ValueError` without validation rows or for options out of range."
-    _check(layer, sub_batches); positive("C", C)
+    _check(layer, sub_batches)
+    positive("C", C)
     rng, k = as_generator(rng), batch_size(n_instances, len(X))
     rows, wrong = _mistakes(learner)
     known, pool = features(learner, rows, layer), features(learner, X, layer)
     scale = Scale(known)
     def log_odds(picked, rest):
         y = np.concatenate([wrong, np.zeros(len(picked), bool)])
-        if y.all() or not y.any(): return np.full(len(rest), np.inf if y.all() else -np.inf)
+        if y.all() or not y.any():
+            return np.full(len(rest), np.inf if y.all() else -np.inf)
         return score_rows(fit_logistic(scale(torch.cat([known, pool[picked]])), y, C), scale, pool, rest)
     return in_sub_batches(len(X), k, sub_batches, log_odds, rng)
 
 # %% ../../nbs/strategies/70_learned.ipynb #c29bc1aa
 def _check_discriminator(discriminator, per_labelled, at_most):
-    if discriminator not in ("mlp", "logistic"): raise ValueError(f"discriminator: {discriminator!r} is neither 'mlp' nor 'logistic'")
-    whole("per_labelled", per_labelled, 0); whole("at_most", at_most, 0)
+    if discriminator not in ("mlp", "logistic"):
+        raise ValueError(f"discriminator: {discriminator!r} is neither 'mlp' nor 'logistic'")
+    whole("per_labelled", per_labelled, 0)
+    whole("at_most", at_most, 0)
 
 @register("discriminative", summary="most surely told apart from the labelled rows, in sub-batches (DAL)", source="Gissin and Shalev-Shwartz 2019", needs=("features",),
           cost="n·f·sub_batches", memory="at_most·f")
@@ -159,14 +169,17 @@ def discriminative(
     at_most: int = 10_000,  # rows of each side in its training; 0 for all
 ) -> tuple:  # indices into `X`, and the probability of being unlabelled when picked, 0..1
     "Discriminative active learning (Gissin and Shalev-Shwartz 2019), its first sub-batch random if nothing is labelled; raises `ValueError` for options out of range."
-    _check(layer, sub_batches); _check_discriminator(discriminator, per_labelled, at_most)
+    _check(layer, sub_batches)
+    _check_discriminator(discriminator, per_labelled, at_most)
     rng, k = as_generator(rng), batch_size(n_instances, len(X))
     pool, ids = features(learner, X, layer), labelled(learner)[0]
     known, scale = features(learner, ids, layer) if len(ids) else pool[:0], Scale(pool)
-    if at_most and len(known) > at_most: known = known[rng.choice(len(known), at_most, replace=False)]
+    if at_most and len(known) > at_most:
+        known = known[rng.choice(len(known), at_most, replace=False)]
     def log_odds(picked, rest):
         m = len(known) + len(picked)
-        if m == 0: return np.zeros(len(rest))
+        if m == 0:
+            return np.zeros(len(rest))
         drawn = rest[:min(len(rest), per_labelled * m or len(rest), at_most or len(rest))]
         x, y = scale(torch.cat([known, pool[picked], pool[drawn]])), np.repeat([0, 1], [m, len(drawn)])
         model = fit_logistic(x, y) if discriminator == "logistic" else fit_mlp(x, y, int(rng.integers(2**31)))

@@ -29,7 +29,8 @@ def layer_ranks(
     "Mean or largest percentile rank over the channels of a layer."
     (n, c), m = values.shape, len(reference)
     chunks = (doubled_ranks(values[:, part], reference[:, part]) for part in row_blocks(c, 32 * n + 16 * m))
-    if combine == "max": return torch.stack([ranks.amax(0) for ranks in chunks]).amax(0).double() / (2 * m)
+    if combine == "max":
+        return torch.stack([ranks.amax(0) for ranks in chunks]).amax(0).double() / (2 * m)
     return torch.stack([ranks.sum(0) for ranks in chunks]).sum(0).double() / (2 * m * c)
 
 # %% ../../nbs/strategies/60_outliers.ipynb #eb48e26b
@@ -51,10 +52,13 @@ def activation_outliers(
     combine: str,  # "mean" or "max" over channels and layers
 ) -> np.ndarray:  # float64 (n,): 0..1, higher where activations are lower; for "none" minus the raw activation
     "How quiet the network is on each row (Munro 2021, chapter 4); raises `ValueError` for an unknown `calibrate`."
-    if calibrate not in ("validation", "pool", "none"): raise ValueError(f"calibrate: 'validation', 'pool' or 'none', got {calibrate!r}")
+    if calibrate not in ("validation", "pool", "none"):
+        raise ValueError(f"calibrate: 'validation', 'pool' or 'none', got {calibrate!r}")
     layers = layer_activations(learner, X)
-    if calibrate == "none": per_layer = [a.mean(1, dtype=torch.float64) if combine == "mean" else a.amax(1).double() for a in layers]
-    else: per_layer = [layer_ranks(a, r, combine) for a, r in zip(layers, _reference(learner, X, layers, calibrate))]
+    if calibrate == "none":
+        per_layer = [a.mean(1, dtype=torch.float64) if combine == "mean" else a.amax(1).double() for a in layers]
+    else:
+        per_layer = [layer_ranks(a, r, combine) for a, r in zip(layers, _reference(learner, X, layers, calibrate))]
     level = torch.stack(per_layer).mean(0) if combine == "mean" else torch.stack(per_layer).amax(0)
     return (-level if calibrate == "none" else 1 - level).cpu().numpy()
 

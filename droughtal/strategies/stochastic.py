@@ -50,7 +50,8 @@ def power(
     "Logarithms of scores with Gumbel noise of scale 1/beta; raises `ValueError` as `softmax` does, and for scores below the floor (Kirsch et al. 2023)."
     weights = np.asarray(scores, np.float64) - floor
     keys, some = _noise(weights, beta, rng, noise), weights > 0
-    if (weights < -1e-6).any(): raise ValueError(f"power: {(weights < -1e-6).sum()} scores lie below the floor of {floor}; use softmax or softrank for scores without one")
+    if (weights < -1e-6).any():
+        raise ValueError(f"power: {(weights < -1e-6).sum()} scores lie below the floor of {floor}; use softmax or softrank for scores without one")
     return keys + np.where(some, np.log(np.where(some, weights, 1)), np.log(5e-324) - 42 / beta)
 
 def softrank(
@@ -89,8 +90,10 @@ class stochastic:
 
     def __post_init__(self):
         base = self.base
-        if base.scores is None: raise ValueError(f"strategy {base.name!r} is not the top of a score; only such a strategy has stochastic variants")
-        if "beta" in base.options: raise ValueError(f"strategy {base.name!r} has an option beta already")
+        if base.scores is None:
+            raise ValueError(f"strategy {base.name!r} is not the top of a score; only such a strategy has stochastic variants")
+        if "beta" in base.options:
+            raise ValueError(f"strategy {base.name!r} has an option beta already")
         set_signature(self, f"{self.rule}_{base.name}", base.options)
 
     def __call__(self, learner, X, n_instances=1, rng=None, beta=1., **options):
@@ -109,7 +112,8 @@ def stochastic_variants(
     for base in bases:
         for rule in RULES:
             name = f"{rule}_{base.name}"
-            if name in strategies or (rule == "power" and not np.isfinite(base.floor)): continue
+            if name in strategies or (rule == "power" and not np.isfinite(base.floor)):
+                continue
             register(name, summary=f"drawn in proportion to {_DRAWS[rule]} of {base.name}", source="Kirsch et al. 2023", needs=base.needs,
                      cost=base.cost + " + n·log n" * (rule == "softrank"), memory=base.memory, reference=base.reference,
                      rowwise=base.rowwise and rule != "softrank", noisy=noisy_scores(rule, base), module="droughtal.strategies.stochastic")(stochastic(rule, base))

@@ -54,7 +54,8 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         seed: int = 0,  # decides weights and dropout
     ):
         for name, value in list(locals().items()):
-            if name not in ("self", "__class__"): setattr(self, name, value)
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def _initial_model(self):
         with torch.random.fork_rng(devices=[]):
@@ -75,7 +76,9 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         with seeded(self.seed):
             self.model_.train()
             for _ in range(self.steps):
-                optimizer.zero_grad(); F.cross_entropy(self.model_(x), y).backward(); optimizer.step()
+                optimizer.zero_grad()
+                F.cross_entropy(self.model_(x), y).backward()
+                optimizer.step()
         self.model_.eval()
         self.classes_, self.validation_ = np.arange(self.n_classes), validation or (np.array([], int), np.array([], int))
         self._forget()
@@ -83,9 +86,11 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 
     def _extract_features(self, X, stages):
         features = torch.as_tensor(self.points[X])
-        if not stages: return [features]
+        if not stages:
+            return [features]
         with torch.no_grad():
-            first = self.model_.head[:2](features); second = self.model_.head[2 + bool(self.dropout):][:2](first)
+            first = self.model_.head[:2](features)
+            second = self.model_.head[2 + bool(self.dropout):][:2](first)
             return [first, second, self.model_.head[-1](second), features]
 
     def true_labels(self, X): return self.labels[np.asarray(X, np.int64)]
@@ -115,9 +120,12 @@ def toy_learner(
 def _confidence(ax, learner, points, shade):
     (x0, y0), (x1, y1) = points.min(0) - .4, points.max(0) + .4
     grid = np.stack(np.meshgrid(np.linspace(x0, x1, 120), np.linspace(y0, y1, 120)), -1).astype(np.float32)
-    with torch.no_grad(): best = learner.estimator.model_(torch.from_numpy(grid.reshape(-1, 2))).softmax(1).max(1)[0].view(120, 120)
-    if not shade: ax.contour(grid[0, :, 0], grid[:, 0, 1], best, [.6, .9], colors="0.75", linewidths=.6)
-    else: ax.imshow(best.numpy(), extent=(x0, x1, y0, y1), origin="lower", cmap="Greys_r", vmin=.2, vmax=1, alpha=.55, aspect="auto", interpolation="bilinear")
+    with torch.no_grad():
+        best = learner.estimator.model_(torch.from_numpy(grid.reshape(-1, 2))).softmax(1).max(1)[0].view(120, 120)
+    if not shade:
+        ax.contour(grid[0, :, 0], grid[:, 0, 1], best, [.6, .9], colors="0.75", linewidths=.6)
+    else:
+        ax.imshow(best.numpy(), extent=(x0, x1, y0, y1), origin="lower", cmap="Greys_r", vmin=.2, vmax=1, alpha=.55, aspect="auto", interpolation="bilinear")
 
 def show_picks(
     picks: dict,  # title to row ids picked, the first one first
@@ -131,7 +139,8 @@ def show_picks(
     points, classes = learner.estimator.points, learner.estimator.labels
     rows = -(-len(picks) // ncols)
     fig, axs = plt.subplots(rows, ncols, figsize=(size * ncols, .9 * size * rows + .3), squeeze=False, layout="constrained")
-    for ax in axs.flat: ax.axis("off")
+    for ax in axs.flat:
+        ax.axis("off")
     for ax, (name, ids) in zip(axs.flat, picks.items()):
         _confidence(ax, learner, points, shade)
         ax.scatter(*points.T, c=np.array(["#0072b2", "#e69f00", "#009e73"])[classes], s=2.5, lw=0)
@@ -170,11 +179,13 @@ class TableModel:
 def _tables(rng, rows, f, K, T, kind):
     x, probs, mc = rng.normal(size=(rows, f)).astype(np.float32), rng.dirichlet(np.ones(K), rows), rng.dirichlet(np.ones(K), (rows, T)).astype(np.float32)
     labels = rng.integers(0, K, rows)
-    if kind == "constant": x[:], probs[:], mc[:] = x[0], probs[0], mc[0, 0]
+    if kind == "constant":
+        x[:], probs[:], mc[:] = x[0], probs[0], mc[0, 0]
     if kind == "duplicates":
         again = rng.integers(0, max(1, rows // 3), rows)
         x, probs, mc, labels = x[again], probs[again], mc[again], labels[again]
-    if kind == "one class": labels[:], probs[:], mc[:] = 0, np.eye(K)[0], np.eye(K)[0]
+    if kind == "one class":
+        labels[:], probs[:], mc[:] = 0, np.eye(K)[0], np.eye(K)[0]
     return x, probs, mc, labels
 
 def stand_in(
@@ -190,5 +201,6 @@ def stand_in(
     "Make a learner whose model answers from tables."
     x, probs, mc, labels = _tables(np.random.default_rng(as_seed(seed)), n + m + v, f, K, T, kind)
     learner = ActiveLearner(TableModel(x, probs, mc, labels, np.arange(n + m, n + m + v)))
-    if m: learner._add_training_data(np.arange(n, n + m), labels[n:n + m])
+    if m:
+        learner._add_training_data(np.arange(n, n + m), labels[n:n + m])
     return learner, np.arange(n)

@@ -31,7 +31,8 @@ def least_confidence(
 def _best_two(probs):
     "Second-highest and highest probability, (n,) each; with one class the second is 0."
     probs = np.asarray(probs)
-    if probs.shape[1] == 1: return np.zeros(len(probs)), probs[:, 0]
+    if probs.shape[1] == 1:
+        return np.zeros(len(probs)), probs[:, 0]
     return np.partition(probs, -2, axis=1)[:, -2:].T
 
 def margin_scores(
