@@ -20,7 +20,7 @@ import yaml
 from .results import choose_runs, collect, curves_by_run, find_runs, options_as_strategies, shared_curves
 from ..loop.config import ParameterError
 from ..loop.experiment import find_data, open_data
-from ..data.files import parse_yaml, read_json, write_whole
+from ..data.files import parse_yaml, read_json, write_atomic
 from ..loop.launch import execute
 from ..loop.record import RecordError
 from .report import check_one, write_results
@@ -118,7 +118,7 @@ def write_numbers(
             state="run", runs=r["n_runs"], strategies=r["n_strategies"], seeds=r["n_seeds"], labels=f"{r['labels']['last']:,}", pairs=r["n_pairs"], apart=r["n_significant"],
             better=len(r["better_than_baseline"]), worse=len(r["worse_than_baseline"]), detectable=f"{r['power']['detectable']:.3f}" if r["power"] else "—", power=f"{r['power']['target']:.0%}" if r["power"] else "—",
             noise=f"{r['noise']['same labels']['sd']:.3f}" if "same labels" in r["noise"] else "—")
-    return write_whole(figures/"numbers.yml", "# Made by `droughtal report`. Do not edit.\n" + yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True))
+    return write_atomic(figures/"numbers.yml", "# Made by `droughtal report`. Do not edit.\n" + yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True))
 
 # %% ../../nbs/analysis/70_paper.ipynb #9eb62809
 _STYLE = """<style>
@@ -170,12 +170,12 @@ def render(
     folder = manuscript.parent.resolve()
     html = _pandoc(text, "html5", folder, meta, _STYLE, "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--variable=lang=en-GB")
     pdf = _typeset(_pandoc(text, "typst", folder, meta, _TYPST, "--variable=papersize=a4"), folder, manuscript.stem)
-    return dict(html=write_whole(out/f"{manuscript.stem}.html", html), pdf=write_whole(out/f"{manuscript.stem}.pdf", pdf))
+    return dict(html=write_atomic(out/f"{manuscript.stem}.html", html), pdf=write_atomic(out/f"{manuscript.stem}.pdf", pdf))
 
 def _typeset(source, folder, stem):
     "Set typst's source; pictures are found from the manuscript's folder."
     _, typst = _tools()
-    part = write_whole(folder/f".{stem}.typ", source)
+    part = write_atomic(folder/f".{stem}.typ", source)
     try:
         return typst.compile(str(part), root=str(folder))
     except Exception as e:

@@ -30,7 +30,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
 from .results import aubc, curves_by_run, learning_curves, shared_curves, usable_metrics
-from ..data.files import read_yaml, write_whole
+from ..data.files import read_yaml, write_atomic
 from .statistics import LOWER_IS_BETTER, _sign
 
 # %% ../../nbs/analysis/40_plots.ipynb #01005a98
@@ -404,7 +404,7 @@ def save_figure(
     paths = {e: stem.with_name(f"{stem.name}.{e}") for e in files}
     for e, path in paths.items():
         if not (path.is_file() and path.read_bytes() == files[e]):
-            write_whole(path, files[e])
+            write_atomic(path, files[e])
     return paths
 
 # %% ../../nbs/analysis/40_plots.ipynb #0018b0e3
@@ -466,7 +466,7 @@ function scales(W, H) {
 }
 function axes(svg, S, W, H) {
   for (const v of S.yt) { add(svg, 'path', {d: `M${S.L} ${S.y(v)}H${W - S.R}`, stroke: 'var(--line)'}); add(svg, 'text', {x: S.L - 6, y: S.y(v) + 4, 'text-anchor': 'end'}, String(v)); }
-  for (const v of S.xt) add(svg, 'text', {x: S.x(v), y: H - S.B + 17, 'text-anchor': 'middle'}, whole(v));
+  for (const v of S.xt) add(svg, 'text', {x: S.x(v), y: H - S.B + 17, 'text-anchor': 'middle'}, check_int(v));
   add(svg, 'path', {d: `M${S.L} ${S.T}V${H - S.B}H${W - S.R}`, stroke: 'var(--soft)', fill: 'none'});
   add(svg, 'text', {x: (S.L + W - S.R) / 2, y: H - 6, 'text-anchor': 'middle'}, 'labels bought (validation included)');
   add(svg, 'text', {transform: `translate(12 ${(S.T + H - S.B) / 2}) rotate(-90)`, 'text-anchor': 'middle'}, D.names[metric]);
@@ -493,7 +493,7 @@ function show(spot) {
   const svg = $('chart'), tip = $('tip'), q = spot.q;
   svg.querySelector('#ring')?.remove(); at = spot;
   add(svg, 'circle', {id: 'ring', cx: spot.x, cy: spot.y, r: 8, fill: 'none', stroke: 'var(--ink)', 'stroke-width': 1.5});
-  tip.textContent = `${spot.s}, ${whole(q[0])} labels: ${D.names[metric]} ${fmt(q[1])}` + (q[2] == null ? ', no interval' : ` (${fmt(q[2])} to ${fmt(q[3])})`) + `, ${q[4]} seed${q[4] === 1 ? '' : 's'}`;
+  tip.textContent = `${spot.s}, ${check_int(q[0])} labels: ${D.names[metric]} ${fmt(q[1])}` + (q[2] == null ? ', no interval' : ` (${fmt(q[2])} to ${fmt(q[3])})`) + `, ${q[4]} seed${q[4] === 1 ? '' : 's'}`;
   const W = svg.clientWidth, right = spot.x > W / 2;
   tip.style.left = right ? '' : `${spot.x + 14}px`; tip.style.right = right ? `${W - spot.x + 14}px` : ''; tip.style.top = `${Math.max(0, spot.y - 30)}px`;
 }
@@ -525,7 +525,7 @@ function table() {
   const row = (cells, tag) => { const r = t.insertRow(); for (const c of cells) { const e = r.appendChild(document.createElement(tag)); e.textContent = c; if (tag === 'th') e.scope = 'col'; } };
   t.createCaption().textContent = `${D.names[metric]}, mean and 95 % interval`;
   row(['strategy', 'labels', 'mean', 'low', 'high', 'seeds'], 'th');
-  for (const s of names) for (const q of D.curves[metric][s] || []) row([s, whole(q[0]), fmt(q[1]), fmt(q[2]), fmt(q[3]), q[4]], 'td');
+  for (const s of names) for (const q of D.curves[metric][s] || []) row([s, check_int(q[0]), fmt(q[1]), fmt(q[2]), fmt(q[3]), q[4]], 'td');
 }
 for (const m in D.curves) $('metric').add(new Option(D.names[m], m));
 if (Object.keys(D.curves).length < 2) $('pick').hidden = true;
@@ -561,4 +561,4 @@ def curves_html(
                 order=order, highlight=coloured, looks={s: strategy_style(s, line=True) for s in order}, digits=4, simulated=_is_simulated(table))
     said = " · ".join(t for t in (_kind(table), _seeds(pd.concat(curves.values())), _compared(table, metrics[0])) if t)
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return write_whole(file, _BODY % dict(title=html.escape(title or "Learning curves"), css=_CSS, note=html.escape(said), data=text, script=_SCRIPT))
+    return write_atomic(file, _BODY % dict(title=html.escape(title or "Learning curves"), css=_CSS, note=html.escape(said), data=text, script=_SCRIPT))

@@ -17,9 +17,9 @@ import pandas as pd
 from .results import _commit, budget_note, curves_by_run, shared_budget, t_interval, varying_parameters, where_text
 from .composition import read_rounds, reliability_of
 from ..loop.experiment import _git_state
-from ..data.files import read_json, read_yaml, write_json, write_whole
+from ..data.files import read_json, read_yaml, write_json, write_atomic
 from .statistics import (_names, _sign, average_ranks, detectable_gap, label_savings, noise_floor, paired_tests, pairwise, penalty_matrix, rank_strategies, score_blocks,
-                                  score_table, seeds_needed, tell_savings)
+                                  score_table, seeds_needed, describe_savings)
 
 # %% ../../nbs/analysis/60_report.ipynb #bf9e4c60
 def data_name(
@@ -197,7 +197,7 @@ def results(
     return _rounded(dict(
         about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL, seeds=_seeds(table), strategies=sorted(blocks), n_strategies=blocks.shape[1], n_seeds=len(blocks), n_runs=table.run.nunique(),
         labels=dict(first=int(compared.labels.min()), last=int(compared.labels.max()), rounds=int(compared["round"].max())), budget=budget_note(curves_by_run(table, metric)), table=_main_table(table, metric, tests, costs),
-        ranking=dict(sentences=ranking.sentences, complete=ranking.complete), savings=dict(sentences=tell_savings(savings, baseline), rows=savings.reset_index().to_dict("records")),
+        ranking=dict(sentences=ranking.sentences, complete=ranking.complete), savings=dict(sentences=describe_savings(savings, baseline), rows=savings.reset_index().to_dict("records")),
         n_significant=int((pairs.p_holm < LEVEL).sum()), n_pairs=len(pairs),
         better_than_baseline=sorted(tests[(tests.p_t_holm < LEVEL) & (tests.gain > 0)].strategy), worse_than_baseline=sorted(tests[(tests.p_t_holm < LEVEL) & (tests.gain < 0)].strategy),
         friedman=dict(chi2=ranks.chi2, p=ranks.p, f=ranks.f, p_f=ranks.p_f, cd=ranks.cd, blocks=ranks.blocks, apart=_apart(ranks)) if ranks else None,
@@ -236,4 +236,4 @@ def write_results(
         raise ValueError(f"{template}: {e}") from None
     if found:
         write_json(folder/"results.json", found)
-    return write_whole(folder/"section.md", text)
+    return write_atomic(folder/"section.md", text)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCORES', 'ENOUGH_FOR_BOOTSTRAP', 'score_blocks', 'interval', 'curve_intervals', 'score_table', 'labels_to_reach',
-           'km_median', 'labels_needed', 'median_interval', 'label_savings', 'tell_savings', 'paired_tests',
+           'km_median', 'labels_needed', 'median_interval', 'label_savings', 'describe_savings', 'paired_tests',
            'penalty_matrix', 'Ranks', 'nemenyi', 'average_ranks', 'noise_floor', 'first_round', 'tost', 'power',
            'seeds_needed', 'detectable_gap', 'inseparable', 'pairwise', 'Ranking', 'rank_strategies']
 
@@ -232,7 +232,7 @@ def _labels_text(low, high, end):
         return f"less than {high:,.0f}"
     return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
 
-def tell_savings(
+def describe_savings(
     savings: pd.DataFrame,  # from `label_savings`
     baseline: str = "random",  # the baseline it was compared with
 ) -> list:  # a sentence a strategy

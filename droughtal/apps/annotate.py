@@ -36,7 +36,7 @@ from ..loop.config import ExperimentConfig, ParameterError, changed_parameters, 
 from ..data.chips import COMPOSITES, Chips, _shown_bands, draw_ids
 from ..models.estimator import ActiveLearner
 from ..loop.experiment import Experiment, Oracle, _Phases, free_folder, set_threads
-from ..data.files import is_held, read_json, write_json, write_whole
+from ..data.files import is_locked, read_json, write_json, write_atomic
 from ..loop.record import CHANGEABLE_ON_RESUME
 from ..strategies.registry import get_strategy
 from ..loop.tracking import learning_curve, one_line
@@ -157,7 +157,7 @@ def _found(self: Session):
     try:
         self._check_same(found)
     except ParameterError:
-        write_whole(self.folder.path/"params.yaml", yaml.safe_dump(found["params"], sort_keys=False))
+        write_atomic(self.folder.path/"params.yaml", yaml.safe_dump(found["params"], sort_keys=False))
         raise
     return found["actions"]
 
@@ -211,7 +211,7 @@ def _roll_back(self: Session):
         return
     before = self._model_file("checkpoint", standing - 1)
     if standing and not before.exists():
-        write_whole(before, partial(shutil.copyfile, self._model_file("undo", standing - 1)))
+        write_atomic(before, partial(shutil.copyfile, self._model_file("undo", standing - 1)))
     for n in reversed(range(standing, len(records))):
         (self.folder.path/"rounds"/f"{n:03d}.json").unlink()
         self._model_file("checkpoint", n).unlink(missing_ok=True)
@@ -342,7 +342,7 @@ def _keep_model(self: Session):
     "Keep the model of the round before, for `undo`."
     last = self.round - 1
     if last >= 0:
-        write_whole(self._model_file("undo", last), partial(shutil.copyfile, self._model_file("checkpoint", last)))
+        write_atomic(self._model_file("undo", last), partial(shutil.copyfile, self._model_file("checkpoint", last)))
     for old in (self.folder.path/"undo").glob("*.pt"):
         if int(old.stem) < last:
             old.unlink()
@@ -441,7 +441,7 @@ def export(self: Session,
         raise ValueError(f"path: {path.name} ends in none of {', '.join(writers)}")
     if coordinates is not None and (lost := int(table.lon.isna().sum())):
         warnings.warn(f"coordinates: {lost} of the {len(table)} labelled chips have none; in {path.name} they have no place", stacklevel=2)
-    return write_whole(path, writers[path.suffix])
+    return write_atomic(path, writers[path.suffix])
 
 # %% ../../nbs/apps/10_annotate.ipynb #0fbee83a
 def stretch(
@@ -697,7 +697,7 @@ def _export(self: Labeller):
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         files = [self.session.export(self.session.folder.path/f"labels{e}", self.coordinates) for e in endings]
-    skipped = write_whole(self.session.folder.path/"skipped.csv", partial(self.session.skipped().to_csv, index=False))
+    skipped = write_atomic(self.session.folder.path/"skipped.csv", partial(self.session.skipped().to_csv, index=False))
     p = self.session.progress()
     return ". ".join([f"{p['total']} labels are in {', '.join(f.name for f in files)}, {p['skipped']} skipped rows in {skipped.name}, in {self.session.folder.path}", *(str(w.message) for w in warned if str(w.message).startswith("coordinates: "))])
 
@@ -816,7 +816,7 @@ class Workbench(widgets.VBox):
         try:
             self.tool = Labeller(Session(self.config), self.coordinates)
         except ParameterError:
-            if not is_held(folder/".lock"):
+            if not is_locked(folder/".lock"):
                 raise
             self.message.value = f"Another window, or a page that was closed a moment ago, works in {html.escape(str(folder))}. Everything labelled there is saved."
             self.children = [self.message, self.take_over]
@@ -826,8 +826,8 @@ class Workbench(widgets.VBox):
     def _take_over(self):
         folder, end = free_folder(self.config), time.monotonic() + self.wait
         self.take_over.disabled, self.message.value = True, "Waiting for the other window …"
-        write_whole(folder/HANDOVER, "")
-        while is_held(folder/".lock") and time.monotonic() < end:
+        write_atomic(folder/HANDOVER, "")
+        while is_locked(folder/".lock") and time.monotonic() < end:
             time.sleep(.1)
         (folder/HANDOVER).unlink(missing_ok=True)
         self.take_over.disabled = False

@@ -19,7 +19,7 @@ import pandas as pd
 from nbdev.clean import clean_nb
 
 from ..loop.config import ParameterError
-from ..data.files import hold, read_json, write_json, write_whole
+from ..data.files import lock_file, read_json, write_json, write_atomic
 from ..loop.launch import OwnPython, execute, notebook_path
 from .measure import claims
 
@@ -96,7 +96,7 @@ def claims_text(
 def _keep(nb, path):
     "Write an executed notebook as `nbdev_clean` would leave it."
     clean_nb(nb, allowed_cell_metadata_keys=["tags"])
-    return write_whole(path, nbformat.writes(nb) + "\n")
+    return write_atomic(path, nbformat.writes(nb) + "\n")
 
 def keep_outputs(
     executed,  # notebook that papermill wrote
@@ -144,7 +144,7 @@ def run_benchmark(
     folder = Path(out).resolve()/check_names([name])[0]
     execute(name, dict(full=full, out=str(folder)), quiet=True)
     if keep:
-        with hold(Path(gettempdir())/"droughtal-keep.lock", wait=-1):  # another benchmark may end at the same moment
+        with lock_file(Path(gettempdir())/"droughtal-keep.lock", wait=-1):  # another benchmark may end at the same moment
             home = keep_outputs(folder/f"{name}.ipynb", notebook_path(name))
             write_json(home.parent/"claims"/f"{name}.json", dict(code=code_sum(home), **read_json(folder/"claims.json")))
             gather_claims()

@@ -128,11 +128,11 @@ def data_info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ):
     "Show rows, classes, bands, source, and the data-integrity card."
-    from droughtal.data.store import info, show_info
+    from droughtal.data.store import info, print_info
     if as_json:
         print(json.dumps(info(file), indent=1))
     else:
-        show_info(file)
+        print_info(file)
 
 @data_app.command("verify")
 def data_verify(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.h5", help="HDF5 file made by convert.")]):
@@ -209,10 +209,10 @@ def _sweep(ctx, preset, grid, out, scheduler, workers, resources, dry_run, **fla
     _run_and_tell(runs, out, dict(scheduler=scheduler, workers=workers, resources=_resources(resources)))
 
 def _run_and_tell(runs, out, how):
-    from droughtal.loop.sweep import run_sweep, tell_report
+    from droughtal.loop.sweep import run_sweep, print_report
     say = lambda text: print(text, flush=True)
     report = run_sweep(runs, **how, say=say, progress=sys.stderr.isatty())
-    tell_report(report, say)
+    print_report(report, say)
     wrong = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
     if len(report.failed) or wrong:
         raise typer.Exit(1)
@@ -241,7 +241,7 @@ def sweep_status(
 def _write_table(folder, file, where="", unfinished=False, strict=False, data=""):
     "Write the table of all runs and print its path; whether runs with a wrong record are left out."
     from droughtal.analysis.results import choose_runs, collect
-    from droughtal.data.files import write_whole
+    from droughtal.data.files import write_atomic
     if file.suffix not in (".parquet", ".csv"):
         raise ParameterError(f"out: {file} should end in .parquet or .csv")
     with warnings.catch_warnings(record=True) as raised:
@@ -250,7 +250,7 @@ def _write_table(folder, file, where="", unfinished=False, strict=False, data=""
     for w in raised:
         if w.category is UserWarning:
             print(f"droughtal: {w.message}", file=sys.stderr)
-    print(write_whole(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
+    print(write_atomic(file, table.to_parquet if file.suffix == ".parquet" else lambda part: table.to_csv(part, index=False)))
     return bool(table.attrs["left_out"])
 
 _Where = Annotated[str, typer.Option(metavar="NAME=VALUE[,NAME=VALUE]", help="Only runs with these values of parameters, such as initial_size=100; empty for all.")]

@@ -17,7 +17,7 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 
 from .store import FLAGS, SPLITS, StoreError, as_store_error, open_store
-from .checks import as_generator, as_seed, whole
+from .checks import as_generator, as_seed, check_int
 
 # %% ../../nbs/data/50_chips.ipynb #dd6bfc1d
 def band_indices(
@@ -290,7 +290,7 @@ def check_trainable(
     "Check that no batch has to hold a single sample; raises `ValueError` for fewer than two samples, or a batch size below 2."
     if n < 2:
         raise ValueError(f"training needs at least 2 labelled samples, got {n}")
-    whole("batch_size", batch_size, 2)
+    check_int("batch_size", batch_size, 2)
 
 # %% ../../nbs/data/50_chips.ipynb #8c0cf8a6
 class ChipLoader(DataLoader):

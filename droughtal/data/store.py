@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT_VERSION', 'SPLITS', 'FLAGS', 'BLOCK_BYTES', 'NEAR_CONSTANT_STD', 'CLOUD_BLUE', 'CLOUD_THERMAL', 'CLOUD_SHARE',
            'RULES', 'CONTROL', 'StoreError', 'progress_bar', 'StoreWriter', 'from_arrays', 'digits', 'as_store_error',
-           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'verify_checksums', 'show_info']
+           'open_store', 'map_images', 'verify', 'fingerprint', 'info', 'verify_checksums', 'print_info']
 
 # %% ../../nbs/data/20_store.ipynb #e7e0170c
 import errno, hashlib, json, math, mmap, os, re, sys
@@ -1111,7 +1111,7 @@ def _card(
         f"  band lengths seen: {lengths}", f"  records left out: {len(found['skipped']):,}"] + [f"    {s['shard']}, record {s['record']}: {s['reason']}" for s in found["skipped"][:10]])
 
 # %% ../../nbs/data/20_store.ipynb #23b83fe8
-def show_info(
+def print_info(
     path:str|Path, # of a store file
 ):
     "Print rows, class shares, bands with their statistics, source and the data-integrity card"

@@ -31,7 +31,7 @@ from .config import ExperimentConfig, ParameterError, TrainingConfig
 from ..data.chips import Chips, draw_ids, split_ids
 from ..data.droughtwatch import convert
 from ..models.estimator import ActiveLearner, ChipClassifier
-from ..data.files import LockError, hold, read_json, round_files, write_json
+from ..data.files import LockError, lock_file, read_json, round_files, write_json
 from ..models.training import compute_metrics, confidence_bins, head_logits, pool_features
 from .environment import peak_memory
 from ..models.network import WeightsError, make_backbone, read_weights
@@ -74,7 +74,7 @@ def find_data(
     if dest.is_file():
         return dest
     try:
-        with hold(dest.with_suffix(".lock"), wait=-1):
+        with lock_file(dest.with_suffix(".lock"), wait=-1):
             if not dest.is_file():
                 BUILT_IN[data](dest)
     except LockError as e:

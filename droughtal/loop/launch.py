@@ -27,7 +27,7 @@ from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
-from ..data.files import Timeout, hold, on_signals, round_files
+from ..data.files import Timeout, lock_file, on_signals, round_files
 from .record import RecordError
 
 # %% ../../nbs/loop/60_launch.ipynb #f15eba0e
@@ -173,8 +173,8 @@ def execute(
     folder = Path(parameters["out"])
     report, part, failed = (folder/f"{name}{end}.ipynb" for end in ("", ".part", ".failed"))
     try:
-        with hold(folder/".launch.lock", wait):
-            with hold(folder/".lock", max(wait, 3)):
+        with lock_file(folder/".launch.lock", wait):
+            with lock_file(folder/".lock", max(wait, 3)):
                 pass  # a killed launcher's kernel takes a second to notice
             with _interruptible(folder):
                 error = _execute(name, parameters, folder, part, quiet)

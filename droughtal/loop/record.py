@@ -23,7 +23,7 @@ import yaml
 from fastcore.basics import patch
 
 from .config import MACHINE_PARAMETERS, ExperimentConfig, ParameterError, TrainingConfig, changed_parameters
-from ..data.files import Timeout, as_json, hold, read_json, read_yaml, round_files, write_json, write_whole
+from ..data.files import Timeout, as_json, lock_file, read_json, read_yaml, round_files, write_json, write_atomic
 
 # %% ../../nbs/loop/20_record.ipynb #1bbff74c
 COSTS = ("seconds", "memory")  # parts of a round's record that say what each phase cost; null where the system does not tell
@@ -277,7 +277,7 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = ExitStack()
-            self._lock.enter_context(hold(self.path/".lock", LOCK_SECONDS))
+            self._lock.enter_context(lock_file(self.path/".lock", LOCK_SECONDS))
         except Timeout:
             raise ParameterError(f"out: another process is working in {self.path}") from None
         except OSError as e:
@@ -291,7 +291,7 @@ class RunFolder:
             old = read_record(self.path)
             rounds, environment = old.rounds, self._continued(old, params, environment)
         write_json(self.path/"environment.json", environment)
-        write_whole(self.path/"params.yaml", yaml.safe_dump(params, sort_keys=False))
+        write_atomic(self.path/"params.yaml", yaml.safe_dump(params, sort_keys=False))
         self.record = Record(self.path, params, environment, rounds)
 
     def _continued(self, old, params, environment):
@@ -356,7 +356,7 @@ def write_round(self: RunFolder,
 def write_tables(self: RunFolder) -> None:
     "Write the two tables from the rounds."
     for name, table in zip(("rounds", "queries"), _tables(self.record.rounds)):
-        write_whole(self.path/f"{name}.parquet", table.to_parquet)
+        write_atomic(self.path/f"{name}.parquet", table.to_parquet)
 
 @patch
 def set_aside(self: RunFolder,

@@ -25,8 +25,8 @@ from fastcore.basics import patch
 from ..data.chips import Chips, as_ids
 from ..models.training import mc_probs, pool_features, run_layers
 from ..data.store import SPLITS, StoreError, as_store_error, verify_checksums, open_store, progress_bar
-from ..data.checks import as_generator, draw_seed, whole
-from ..strategies.core import Strategy, batch_size, check_options, tie_keys, top_rows
+from ..data.checks import as_generator, draw_seed, check_int
+from ..strategies.core import Strategy, batch_size, check_options, tie_keys, top_indices
 from ..strategies.registry import get_strategy
 
 # %% ../../nbs/loop/70_scale.ipynb #a37935a9
@@ -105,7 +105,7 @@ def best(self: PoolModel,
     if np.isnan(values).any():
         raise ValueError(f"acquisition scores: {np.isnan(values).sum()} of {len(values)} are NaN in the pool's rows {start} to {stop - 1}; the model's probabilities are broken")
     keys, able = tie_keys(tie_seed, start, stop), np.flatnonzero(values >= at_least)
-    rows = able[top_rows(values[able], keys[able], min(k, len(able)))] if len(able) else able
+    rows = able[top_indices(values[able], keys[able], min(k, len(able)))] if len(able) else able
     return start + rows, values[rows], keys[rows]
 
 def _ask(name, what, *args): return getattr(get_worker().plugins[name], what)(*args)
@@ -135,7 +135,7 @@ def _run_parts(client, model, calls, take, total, in_flight, progress):
             done.add(future)
     try:
         with progress_bar(total=total, desc="pool", unit=" rows", **{} if progress else dict(disable=True)) as bar:
-            send(2 * sum(client.nthreads().values()) if in_flight is None else whole("in_flight", in_flight))
+            send(2 * sum(client.nthreads().values()) if in_flight is None else check_int("in_flight", in_flight))
             for future in done:
                 start, size = waiting[future]
                 try:
@@ -174,7 +174,7 @@ class BestRows:
     def merge(self) -> tuple:  # positions and scores, best first
         "Put what has come together in order, and forget all but the best `k`."
         positions, scores, keys = (np.concatenate(part) for part in zip(*self.parts))
-        rows = top_rows(scores, keys, min(self.k, len(scores)))
+        rows = top_indices(scores, keys, min(self.k, len(scores)))
         self.parts = [(positions[rows], scores[rows], keys[rows])]
         if len(rows) == self.k:
             self.at_least = scores[rows[-1]]
@@ -182,7 +182,7 @@ class BestRows:
 
 # %% ../../nbs/loop/70_scale.ipynb #4991a5fe
 def _whole_blocks(shard):
-    if whole("shard", shard) % BLOCK:
+    if check_int("shard", shard) % BLOCK:
         raise ValueError(f"shard: rows in a part, a multiple of {BLOCK:,}, so that parts end where batches end, got {shard}")
     return shard
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SWEEP_KEYS', 'FIELD', 'EARLIER', 'SWEEPS', 'NOTEBOOK', 'RUN_MEMORY', 'grid_axes', 'read_grid', 'whole_grid',
-           'run_name', 'plan', 'run_state', 'sweep_status', 'local_cluster', 'SweepReport', 'run_sweep', 'tell_report',
+           'run_name', 'plan', 'run_state', 'sweep_status', 'local_cluster', 'SweepReport', 'run_sweep', 'print_report',
            'status_table', 'show_status']
 
 # %% ../../nbs/loop/80_sweep.ipynb #52320d6e
@@ -28,7 +28,7 @@ import pandas as pd
 
 from .config import NEUTRAL_PARAMETERS, ExperimentConfig, ParameterError
 from .config import changed_parameters, make_config, read_value, unknown_parameter
-from ..data.files import Timeout, hold, is_held, on_signals, parse_yaml, read_json, read_yaml, write_json
+from ..data.files import Timeout, lock_file, is_locked, on_signals, parse_yaml, read_json, read_yaml, write_json
 from .launch import execute, interrupt_notebooks, whole_parameters
 from .record import RecordError, read_record
 
@@ -184,7 +184,7 @@ def _look(folder, retrain):
     "The state of a run by its files."
     status, attempts = read_json(folder/"status.json", {}), read_json(folder/"launch.json", [])
     last = attempts[-1] if attempts else {}
-    held = is_held(folder/".launch.lock") or is_held(folder/".lock")
+    held = is_locked(folder/".launch.lock") or is_locked(folder/".lock")
     if held:
         state = "running"
     elif status.get("phase") == "done" and _repeated(folder) >= retrain and all((folder/f).is_file() for f in (f"{NOTEBOOK}.ipynb", "params.yaml", f"rounds/{status['round']:03d}.json")):
@@ -466,7 +466,7 @@ def _stop(client, futures, runs, patience=60.):
     end, folders = time.time() + patience, {c.out for c in runs.values()}
     def working():
         at_work = set().union(*_on_workers(client, _working_here))
-        return [f for f in folders if f in at_work or is_held(Path(f)/".launch.lock")]
+        return [f for f in folders if f in at_work or is_locked(Path(f)/".launch.lock")]
     while working() and time.time() < end:
         _on_workers(client, interrupt_notebooks, working())
         again = time.time() + 4
@@ -506,7 +506,7 @@ def run_sweep(
     except OSError as e:
         raise ParameterError(f"out: cannot write to {out} ({e.strerror})") from None
     try:
-        with hold(out/".sweep.lock"):
+        with lock_file(out/".sweep.lock"):
             states = {n: run_state(c.out, c.retrain)["state"] for n, c in runs.items()}
             done = {n: c for n, c in runs.items() if states[n] == "done"}
             wrong = _wrong_records(done)
@@ -542,7 +542,7 @@ def _with_workers(todo, scheduler, workers, resources, client, say, progress):
             show.close()
 
 # %% ../../nbs/loop/80_sweep.ipynb #04c761e2
-def tell_report(
+def print_report(
     report: SweepReport,  # how a sweep went
     say=print,  # function that tells
 ) -> None:
@@ -588,7 +588,7 @@ def show_status(
     "Show the state of a sweep; raises what `sweep_status` raises."
     from rich.console import Console
     from rich.live import Live
-    console, waiting = Console(width=None if Console().is_terminal else 160), lambda: set(sweep_status(out).state) & {"running", "queued"} and is_held(Path(out)/".sweep.lock")
+    console, waiting = Console(width=None if Console().is_terminal else 160), lambda: set(sweep_status(out).state) & {"running", "queued"} and is_locked(Path(out)/".sweep.lock")
     if watch is None:
         watch = console.is_terminal and waiting()
     if not watch:

@@ -20,7 +20,7 @@ from sklearn.exceptions import NotFittedError
 from ..data.chips import Chips, as_ids, class_weights, make_dls
 from .training import head_logits, make_learner, mc_probs, pool_features, run_layers, train_model
 from .network import make_model
-from ..data.checks import as_seed, whole
+from ..data.checks import as_seed, check_int
 
 # %% ../../nbs/models/30_estimator.ipynb #35ab092f
 class PoolScores:
@@ -118,7 +118,7 @@ def mc_proba(self: PoolScores,
     n_samples=None,  # number T of dropout samples; None for the estimator's `mc_samples`
 ) -> np.ndarray:  # float32 (len(X), T, n_classes)
     "Class probabilities under T dropout samples, each sample one model for all rows."
-    T = whole("mc_samples", self.mc_samples if n_samples is None else n_samples)
+    T = check_int("mc_samples", self.mc_samples if n_samples is None else n_samples)
     seed = int(np.random.SeedSequence([self._own_seed(), self.n_fits_, 1]).generate_state(1)[0])
     return self._once(X, ("mc", T), lambda features: mc_probs(self.model_, features, T, seed).numpy())
 
@@ -177,7 +177,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         weights = class_weights(dls.train.labels, self.chips.n_classes) if self.class_weights else None
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and self.n_fits_)
-        self.training_ = train_model(learn, whole("epochs", self.epochs if epochs is None else epochs), self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
+        self.training_ = train_model(learn, check_int("epochs", self.epochs if epochs is None else epochs), self.lr, self.schedule, fine_tune, self.patience, self.monitor, run_seed)
         return self._fitted(valid_ids, valid_labels, self.n_fits_ + 1)
 
     def _fitted(self, valid_ids, valid_labels, n_fits):

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..data.files import write_whole
+from ..data.files import write_atomic
 from ..data.checks import as_seed
 
 # %% ../../nbs/models/10_network.ipynb #4df6ef9d
@@ -138,7 +138,7 @@ def write_weights(
     "Write weights whole or not at all; raises `OSError` naming the file."
     buffer = BytesIO()
     torch.save(content, buffer)
-    return write_whole(path, buffer.getbuffer())
+    return write_atomic(path, buffer.getbuffer())
 
 # %% ../../nbs/models/10_network.ipynb #39284f52
 def _is_body(loaded): return {"state", "bands", "arch"} <= set(loaded)

@@ -9,7 +9,7 @@ __all__ = ['BLOCK', 'LIMIT', 'fisher_root', 'fisher_sum', 'fisher_products', 'Fi
 import numpy as np
 import torch
 
-from ..data.checks import as_generator, positive, whole
+from ..data.checks import as_generator, check_positive, check_int
 from .core import batch_size, features, labelled, probabilities, register, row_blocks
 
 # %% ../../nbs/strategies/68_bait.ipynb #773fceb2
@@ -198,11 +198,11 @@ def _embedded(learner, X, dims):
 
 # %% ../../nbs/strategies/68_bait.ipynb #0b752181
 def _check_bait(lmb, oversample, dims, weighting):
-    positive("lmb", lmb)
-    if positive("oversample", oversample) < 1:
+    check_positive("lmb", lmb)
+    if check_positive("oversample", oversample) < 1:
         raise ValueError(f"oversample: at least 1 (no backward phase), for instance 2.0, got {oversample}")
     if dims is not None:
-        whole("dims", dims)
+        check_int("dims", dims)
     if weighting not in ("equal", "reference"):
         raise ValueError(f"weighting: 'equal' or 'reference', got {weighting!r}")
 

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import torch
 
-from ..data.checks import as_generator, positive, whole
+from ..data.checks import as_generator, check_positive, check_int
 from .core import batch_size, mc_probabilities, register, register_score, row_blocks, top_scores
 
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #a39c3d35
@@ -100,10 +100,10 @@ def _greedy(mc_probs, k, paths, tolerance, order):
 # %% ../../nbs/strategies/35_batch_bayesian.ipynb #61004aa0
 def _check_options(mc_samples, tolerance=0., **counts):
     if mc_samples is not None:
-        whole("mc_samples", mc_samples)
+        check_int("mc_samples", mc_samples)
     for name, value in counts.items():
-        whole(name, value)
-    if positive("tolerance", tolerance, zero=True) >= 1:
+        check_int(name, value)
+    if check_positive("tolerance", tolerance, zero=True) >= 1:
         raise ValueError(f"tolerance: a share of the first gain from 0 up to but not 1, got {tolerance}")
 
 def _saturated(picked, k, gains, T):

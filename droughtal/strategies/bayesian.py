@@ -10,7 +10,7 @@ __all__ = ['predictive_entropy', 'expected_entropy', 'bald_scores', 'max_entropy
 import numpy as np
 from scipy.special import entr
 
-from ..data.checks import whole
+from ..data.checks import check_int
 from .core import mc_probabilities, register_score
 from .uncertainty import entropy_scores, margin_scores, ratio_scores, least_confidence_scores
 
@@ -40,7 +40,7 @@ def bald_scores(
 # %% ../../nbs/strategies/30_bayesian.ipynb #bba97b84
 def _samples(learner, X, mc_samples):
     if mc_samples is not None:
-        whole("mc_samples", mc_samples)
+        check_int("mc_samples", mc_samples)
     return mc_probabilities(learner, X, mc_samples)
 
 @register_score("max_entropy", summary="largest entropy of the mean over dropout samples", source="Gal, Islam and Ghahramani 2017", needs=("dropout",), cost="n·T·K", memory="n·T·K")

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import entr, log_softmax, softmax
 from torch.nn import functional as F
 
-from ..data.checks import as_generator, flag, positive, whole
+from ..data.checks import as_generator, check_bool, check_positive, check_int
 from .core import MEMORY, batch_size, features, labelled, probabilities, register, row_blocks, sq_distances
 from .diversity import TILE, cluster_rows, exact_sq_distances, known_features, unit_rows
 
@@ -267,13 +267,13 @@ def pure_radius(
 # %% ../../nbs/strategies/52_coverage.ipynb #cccc261b
 def _check_probcover(delta, alpha, classes, sample, normalise):
     if delta is not None:
-        positive("delta", delta, zero=True)
-    if positive("alpha", alpha) > 1:
+        check_positive("delta", delta, zero=True)
+    if check_positive("alpha", alpha) > 1:
         raise ValueError(f"alpha: above 0 and at most 1, got {alpha}")
     if classes is not None:
-        whole("classes", classes, 2)
-    whole("sample", sample)
-    flag("normalise", normalise)
+        check_int("classes", classes, 2)
+    check_int("sample", sample)
+    check_bool("normalise", normalise)
 
 @register("probcover", summary="rows whose balls of radius δ cover most of what is not covered yet", source="Yehuda, Dekel, Hacohen and Weinshall 2022", needs=("features",), cost="n²·f/2", memory="n·f; blocks up to 256 MB")
 def probcover(
@@ -306,8 +306,8 @@ def maxherding(
     normalise: bool = True,  # scale features to length 1, as in the paper
 ) -> tuple:  # indices into `X`, first pick first, and the coverage each adds, 0..n
     "Greedy generalized coverage (Bae et al. 2024); raises `ValueError` if a feature is NaN or infinite or an option out of range."
-    positive("lengthscale", lengthscale)
-    flag("normalise", normalise)
+    check_positive("lengthscale", lengthscale)
+    check_bool("normalise", normalise)
     x, rng = features(learner, X), as_generator(rng)
     b = batch_size(n_instances, len(x))
     return GreedyCover(x, known_features(learner, x), _gaussian_for(x, lengthscale, normalise), np.ones(len(x)), rng.permutation(len(x))).pick(b)
@@ -369,9 +369,9 @@ def uherding(
     if uncertainty not in list(UNCERTAINTY):
         raise ValueError(f"uncertainty: one of {', '.join(UNCERTAINTY)}, got {uncertainty!r}")
     if lengthscale is not None:
-        positive("lengthscale", lengthscale)
+        check_positive("lengthscale", lengthscale)
     for name, value in (("calibrate", calibrate), ("normalise", normalise)):
-        flag(name, value)
+        check_bool(name, value)
     x, rng = features(learner, X), as_generator(rng)
     known, b = known_features(learner, x), batch_size(n_instances, len(x))
     if lengthscale is None:

@@ -15,7 +15,7 @@ import torch
 from hdbscan import HDBSCAN
 from joblib import Memory
 
-from ..data.checks import as_generator, positive, whole
+from ..data.checks import as_generator, check_positive, check_int
 from .core import batch_size, features, register, register_score, row_blocks
 
 # %% ../../nbs/strategies/55_density.ipynb #424db2a8
@@ -110,7 +110,7 @@ def density(
     min_samples: int = 1,  # neighbours that the density is estimated from, at least 1
 ) -> tuple:  # cluster of each row, int64 (n,), -1 for none, and GLOSH score, float64 (n,), 0..1
     "Clusters and outlier scores of the pool; raises `ValueError` for options out of range."
-    components, size, samples = (whole(name, value, low) for name, value, low in (("components", components, 0), ("min_cluster_size", min_cluster_size, 2), ("min_samples", min_samples, 1)))
+    components, size, samples = (check_int(name, value, low) for name, value, low in (("components", components, 0), ("min_cluster_size", min_cluster_size, 2), ("min_samples", min_samples, 1)))
     if len(X) < 2:
         return np.zeros(len(X), np.int64), np.zeros(len(X))
     points, place = distinct_rows(principal_coordinates(features(learner, X), components))
@@ -186,7 +186,7 @@ def hdbscan_glosh(
 ) -> tuple:  # indices into `X`, and GLOSH scores, 0..1, or -1..0 for rows of no cluster
     "Equal shares of HDBSCAN's clusters, typical and outlying rows; raises `ValueError` for options out of range."
     for name, value in dict(outlier_fraction=outlier_fraction, outlier_quantile=outlier_quantile).items():
-        if positive(name, value, zero=True) > 1:
+        if check_positive(name, value, zero=True) > 1:
             raise ValueError(f"{name}: between 0 and 1, got {value}")
     n, rng = batch_size(n_instances, len(X)), as_generator(rng)
     labels, scores = density(learner, X, components, min_cluster_size, min_samples)

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from torch.nn import functional as F
 
-from ..data.checks import as_generator, flag, whole
+from ..data.checks import as_generator, check_bool, check_int
 from .core import MEMORY, batch_size, features, labelled, register, row_blocks, sq_distances
 
 # %% ../../nbs/strategies/50_diversity.ipynb #3b5d6396
@@ -195,8 +195,8 @@ def typiclust(
 ) -> tuple:  # indices into `X`, first pick first, and their typicality, 0..1e5
     "Typical rows of clusters (Hacohen et al. 2022); raises `ValueError` if a feature is NaN or infinite or an option out of range."
     for name, value, low in (("k", k, 1), ("max_clusters", max_clusters, 1), ("min_size", min_size, 0)):
-        whole(name, value, low)
-    flag("normalise", normalise)
+        check_int(name, value, low)
+    check_bool("normalise", normalise)
     x, rng = features(learner, X), as_generator(rng)
     n, b, x = len(x), batch_size(n_instances, len(x)), unit_rows(torch.cat([x, known_features(learner, x)]), normalise, torch.float32)
     clusters, centres = cluster_rows(x.cpu().numpy(), min(len(x) - n + b, max_clusters), rng)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import outliers, uncertainty
-from ..data.checks import as_generator, positive
+from ..data.checks import as_generator, check_positive
 from .core import Strategy, batch_size, check_options, get_strategy, register, set_signature
 
 # %% ../../nbs/strategies/65_filters.ipynb #37b481dc
 _FROM_BACKBONE = {"probabilities", "dropout", "features", "embeddings", "activations"}
 
 def _kept(factor, n, n_pool):
-    if positive("factor", factor) < 1:
+    if check_positive("factor", factor) < 1:
         raise ValueError(f"factor: rows kept for each row queried, at least 1, got {factor}")
     return math.ceil(min(n_pool, factor * n))
 

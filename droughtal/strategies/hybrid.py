@@ -15,7 +15,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import entr
 from sklearn.cluster import MiniBatchKMeans
 
-from ..data.checks import as_generator, positive, whole
+from ..data.checks import as_generator, check_positive, check_int
 from .core import batch_size, features, labelled, probabilities, register, register_score, row_blocks, top_scores
 from .diversity import exact_sq_distances
 from .uncertainty import margin_scores
@@ -139,13 +139,13 @@ def average_linkage(
 
 # %% ../../nbs/strategies/67_hybrid.ipynb #d269ab07
 def _check_cluster_margin(factor, epsilon, cluster_size, max_rows):
-    if positive("factor", factor) < 1:
+    if check_positive("factor", factor) < 1:
         raise ValueError(f"factor: at least 1 candidate for each row wanted, for instance 10, got {factor}")
     if epsilon is not None:
-        positive("epsilon", epsilon)
-    if positive("cluster_size", cluster_size) < 1:
+        check_positive("epsilon", epsilon)
+    if check_positive("cluster_size", cluster_size) < 1:
         raise ValueError(f"cluster_size: at least 1, for instance 10, got {cluster_size}")
-    whole("max_rows", max_rows, 2)
+    check_int("max_rows", max_rows, 2)
 
 @register("cluster_margin", summary="rows of small margin, dealt out evenly over clusters", source="Citovsky et al. 2021", needs=("probabilities", "embeddings"),
           cost="n·K + r²·f, r = min(n, factor·b, max_rows) rows clustered", memory="r² (200 MB for 5,000)")
@@ -195,7 +195,7 @@ def contrastive(
     space: str = "features",  # where neighbours are looked for: "features" (output of the backbone) or "embeddings" (input of the last layer)
 ) -> np.ndarray:  # mean KL divergence from the neighbours' predictions, (n,), nats, at least 0
     "Contrastive active learning (Margatina et al. 2021); raises `ValueError` without labelled rows, or for an option out of range."
-    whole("neighbours", neighbours)
+    check_int("neighbours", neighbours)
     if space not in ("features", "embeddings"):
         raise ValueError(f"space: 'features' or 'embeddings', got {space!r}")
     known = labelled(learner)[0]

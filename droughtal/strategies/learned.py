@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..models.training import seeded
-from ..data.checks import as_generator, positive, whole
+from ..data.checks import as_generator, check_positive, check_int
 from .core import batch_size, features, labelled, probabilities, register, row_blocks, top_scores
 
 # %% ../../nbs/strategies/70_learned.ipynb #7f6b05d5
@@ -111,7 +111,7 @@ def in_sub_batches(
 def _check(layer, sub_batches):
     if layer not in ("features", "embeddings"):
         raise ValueError(f"layer: {layer!r} is neither 'features' nor 'embeddings'")
-    whole("sub_batches", sub_batches)
+    check_int("sub_batches", sub_batches)
 
 def _mistakes(learner):
     "Validation rows, and which of them the model gets wrong."
@@ -136,7 +136,7 @@ def active_transfer_learning(
 ) -> tuple:  # indices into `X`, and the probability of being wrong when picked, 0..1
     "Rows on which the model is expected to be wrong (Munro 2021); raises `ValueError` without validation rows or for options out of range."
     _check(layer, sub_batches)
-    positive("C", C)
+    check_positive("C", C)
     rng, k = as_generator(rng), batch_size(n_instances, len(X))
     rows, wrong = _mistakes(learner)
     known, pool = features(learner, rows, layer), features(learner, X, layer)
@@ -152,8 +152,8 @@ def active_transfer_learning(
 def _check_discriminator(discriminator, per_labelled, at_most):
     if discriminator not in ("mlp", "logistic"):
         raise ValueError(f"discriminator: {discriminator!r} is neither 'mlp' nor 'logistic'")
-    whole("per_labelled", per_labelled, 0)
-    whole("at_most", at_most, 0)
+    check_int("per_labelled", per_labelled, 0)
+    check_int("at_most", at_most, 0)
 
 @register("discriminative", summary="most surely told apart from the labelled rows, in sub-batches (DAL)", source="Gissin and Shalev-Shwartz 2019", needs=("features",),
           cost="n·f·sub_batches", memory="at_most·f")

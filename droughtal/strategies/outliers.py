@@ -9,7 +9,7 @@ __all__ = ['doubled_ranks', 'layer_ranks', 'layer_activations', 'activation_outl
 import numpy as np
 import torch
 
-from .core import finite, register_score, row_blocks
+from .core import check_finite, register_score, row_blocks
 
 # %% ../../nbs/strategies/60_outliers.ipynb #9e1cbbed
 def doubled_ranks(
@@ -39,7 +39,7 @@ def layer_activations(
     X,  # row ids, (n,)
 ) -> list:  # three tensors (n, c), from early layers to late ones
     "Activations of rows; raises `ValueError` if any is NaN or infinite."
-    return [finite(torch.as_tensor(layer), "activations") for layer in learner.estimator.activations(X)]
+    return [check_finite(torch.as_tensor(layer), "activations") for layer in learner.estimator.activations(X)]
 
 def _reference(learner, X, layers, calibrate):
     rows = getattr(learner.estimator, "validation_", ((),))[0] if calibrate == "validation" else ()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bayesian, uncertainty
-from ..data.checks import as_generator, draw_seed, positive
-from .core import Strategy, finite, register, set_signature, strategies, tie_keys, top_scores
+from ..data.checks import as_generator, draw_seed, check_positive
+from .core import Strategy, check_finite, register, set_signature, strategies, tie_keys, top_scores
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #a9d21ad8
 def gumbel_noise(
@@ -25,7 +25,7 @@ def gumbel_noise(
 
 # %% ../../nbs/strategies/40_stochastic.ipynb #35c7cff9
 def _noise(scores, beta, rng, noise):
-    scale, n = 1 / positive("beta", beta), len(finite(scores, "acquisition scores"))
+    scale, n = 1 / check_positive("beta", beta), len(check_finite(scores, "acquisition scores"))
     return scale * (gumbel_noise(draw_seed(rng), 0, n) if noise is None else noise)
 
 def softmax(

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ..models.estimator import ActiveLearner, PoolScores
 from ..models.training import seeded
 from ..models.network import ChipNet, ConsistentDropout
-from ..data.checks import as_seed, whole
+from ..data.checks import as_seed, check_int
 
 # %% ../../nbs/strategies/05_toy.ipynb #49075f6f
 # centre, spread and number of points, and their class
@@ -59,7 +59,7 @@ class ToyClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 
     def _initial_model(self):
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(whole("seed", self.seed, 0))
+            torch.manual_seed(check_int("seed", self.seed, 0))
             head = _toy_head(self.points.shape[1], self.n_classes, self.dropout, self.width)
         return ChipNet(nn.Identity(), nn.Identity(), head)
 

@@ -4,7 +4,7 @@ import sys
 from dask.distributed import Client
 from dask_jobqueue import SLURMCluster
 
-from droughtal.loop.sweep import plan, run_sweep, tell_report
+from droughtal.loop.sweep import plan, run_sweep, print_report
 
 QUEUE, ACCOUNT = "gpu", None  # partition and account, as for sbatch
 AT_MOST = 32  # runs at once
@@ -21,5 +21,5 @@ if __name__ == "__main__":
     cluster.scale(jobs=AT_MOST)
     with Client(cluster) as client:
         report = run_sweep(plan(GRID, OUT), client=client, resources={"GPU": 1})
-    tell_report(report)
+    print_report(report)
     sys.exit(1 if len(report.failed) else 0)
