@@ -15,50 +15,43 @@ import torch
 from hdbscan import HDBSCAN
 from joblib import Memory
 
-from ..data.checks import as_generator, check_positive, check_int
+from ..data.checks import as_generator, check_int, check_positive
 from .core import batch_size, features, register, register_score, row_blocks
 
 # %% ../../nbs/strategies/55_density.ipynb #424db2a8
 def _centred_blocks(x):
     mean, width = x.mean(0), (x.amax(0) - x.amin(0)).max()
     scale = torch.where(width > 0, width, torch.ones_like(width))
-    for rows in row_blocks(len(x), 8 * x.shape[1], 2**25):
-        yield rows, (x[rows] - mean) / scale
+    for s in row_blocks(len(x), 8 * x.shape[1], 2**25):
+        yield s, (x[s] - mean) / scale
 
 def principal_coordinates(
     x: torch.Tensor,  # features, float32 (n, f), n at least 1
     components: int = 8,  # dimensions to keep; 0 for all
-) -> np.ndarray:  # coordinates, float64 (n, min(components, f)), centred, in units of the widest feature's range
-    "Coordinates along the directions of largest variance; with `components` 0 or at least f the features themselves."
+) -> np.ndarray:  # centred coordinates, float64 (n, min(components, f)), in units of the widest feature's range
+    "Project on the directions of largest variance; with `components` 0 or at least f the features are only centred."
     axes = None
     if 0 < components < x.shape[1]:
         covariance = sum((block.T @ block).cpu().double() for _, block in _centred_blocks(x))
         axes = torch.linalg.eigh(covariance)[1][:, -components:].flip(1).to(x)
     z = np.empty((len(x), x.shape[1] if axes is None else components))
-    for rows, block in _centred_blocks(x):
-        z[rows] = (block if axes is None else block @ axes).cpu().numpy()
+    for s, block in _centred_blocks(x):
+        z[s] = (block if axes is None else block @ axes).cpu().numpy()
     return z
 
 # %% ../../nbs/strategies/55_density.ipynb #dbc27fde
 def distinct_rows(
-    z,  # coordinates, float64 (n, d)
-    grain: float = 1e-5,  # what counts as equal, as a share of the root mean square distance from the origin
-) -> tuple:  # distinct rows, in units of the grain, float64 (m, d), and for each row its place among them, int64 (n,)
+    z: np.ndarray,  # coordinates, float64 (n, d)
+    grain: float = 1e-5,  # resolution, as a share of the root mean square distance from the origin
+) -> tuple:  # distinct rows in units of the grain, float64 (m, d), and the position of each row among them, int64 (n,)
     "Round rows to a grid and keep one of each."
-    cell, cells = grain * np.sqrt(np.einsum("ij,ij->i", z, z).mean()) or 1., np.empty(z.shape)
-    for rows in row_blocks(len(z), 16 * z.shape[1], 2**25):
-        cells[rows] = np.round(z[rows] / cell)
-    order = np.lexsort(cells.T[::-1])
-    new = np.ones(len(z), bool)
-    for rows in row_blocks(len(z) - 1, 24 * z.shape[1], 2**25):
-        new[1:][rows] = (cells[order[1:][rows]] != cells[order[:-1][rows]]).any(1)
-    place = np.empty(len(z), np.int64)
-    place[order] = np.cumsum(new) - 1
-    return cells[order[new]], place
+    cell = grain * np.sqrt(np.einsum("ij,ij->i", z, z).mean()) or 1.
+    points, place = np.unique(np.round(z / cell), axis=0, return_inverse=True)
+    return points, place.reshape(-1)
 
 # %% ../../nbs/strategies/55_density.ipynb #c44f3c86
 def _homes(parent, child, level, n):
-    "The cluster that each line's row breaks off from; not one that is born at the very radius at which the row leaves."
+    "The cluster that each sample of the table leaves; not one that appears at the very radius at which it leaves."
     birth, above = np.zeros(parent.max() + 1), np.zeros(parent.max() + 1, np.int64)
     birth[child[child >= n]], above[child[child >= n]] = level[child >= n], parent[child >= n]
     home = parent.copy()
@@ -67,75 +60,79 @@ def _homes(parent, child, level, n):
     return home
 
 def glosh_scores(
-    tree,  # condensed tree: structured array with fields parent, child, lambda_val; rows are 0..n-1, clusters n and above
-    n: int,  # number of rows
-) -> np.ndarray:  # outlier score of each row, float64 (n,), 0..1, always finite
-    "Global-local outlier scores from a hierarchy of clusters (Campello et al. 2015, equation 8)."
+    tree: np.ndarray,  # condensed tree with fields parent, child, lambda_val; samples are 0..n-1, clusters n and above
+    n: int,  # number of samples
+) -> np.ndarray:  # outlier scores, float64 (n,), 0..1, always finite
+    "Compute global-local outlier scores from a cluster hierarchy (Campello et al. 2015, equation 8)."
     parent, child, level = tree["parent"], tree["child"], tree["lambda_val"]
     finite, last, score = np.isfinite(level), np.zeros(parent.max() + 1), np.zeros(n)
     np.maximum.at(last, parent, np.where(finite, level, 0))
     for i in sorted(np.flatnonzero(child >= n), key=lambda i: -child[i]):
         last[parent[i]] = max(last[parent[i]], last[child[i]])
     home = _homes(parent, child, level, n)
-    rows = (child < n) & finite & (last[home] > 0)
-    score[child[rows]] = 1 - level[rows] / last[home[rows]]
+    scored = (child < n) & finite & (last[home] > 0)
+    score[child[scored]] = 1 - level[scored] / last[home[scored]]
     return score
 
 # %% ../../nbs/strategies/55_density.ipynb #ce54e576
 def density_clusters(
-    points,  # distinct rows, float64 (n, d)
-    min_cluster_size: int = 100,  # rows that make a cluster; at most half of the rows, and halved until a cluster is found
+    points: np.ndarray,  # distinct samples, float64 (n, d)
+    min_cluster_size: int = 100,  # smallest cluster; at most n/2, and halved until a cluster is found
     min_samples: int = 1,  # neighbours that the density is estimated from
-) -> tuple:  # cluster of each row, int64 (n,), -1 for none, and outlier score, float64 (n,), 0..1
-    "Clusters by HDBSCAN and outlier scores by GLOSH (Campello et al. 2015)."
+) -> tuple:  # cluster of each sample, int64 (n,), -1 for none, and outlier score, float64 (n,), 0..1
+    "Find clusters with HDBSCAN and outlier scores with GLOSH (Campello et al. 2015)."
     n, size = len(points), max(2, min(min_cluster_size, len(points) // 2))
     if n < 2:
         return np.zeros(n, np.int64), np.zeros(n)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        settings = dict(min_samples=min_samples, approx_min_span_tree=False, core_dist_n_jobs=1, memory=Memory(folder, verbose=0))
-        fitted = HDBSCAN(min_cluster_size=size, **settings).fit(points)
-        while fitted.labels_.max() < 0 and size > 2:
+        options = dict(approx_min_span_tree=False, core_dist_n_jobs=1, memory=Memory(folder, verbose=0))
+        while True:
+            fitted = HDBSCAN(min_cluster_size=size, min_samples=min_samples, **options).fit(points)
+            if fitted.labels_.max() >= 0 or size == 2:
+                break
             size = max(2, size // 2)
-            fitted = HDBSCAN(min_cluster_size=size, **settings).fit(points)
     labels = np.asarray(fitted.labels_, np.int64) if fitted.labels_.max() >= 0 else np.zeros(n, np.int64)
     return labels, glosh_scores(fitted.condensed_tree_.to_numpy(), n)
 
 # %% ../../nbs/strategies/55_density.ipynb #16988f70
 def density(
     learner,  # modAL learner whose estimator has `features`
-    X,  # row ids of the pool, (n,)
-    components: int = 8,  # principal components of the features to look at, at least 1; 0 for the features themselves, a few copies of which are then made in float64
-    min_cluster_size: int = 100,  # rows that make a cluster, copies counted once, at least 2; halved until a cluster is found
+    X,  # sample indices of the pool, (n,)
+    components: int = 8,  # principal components of the features, at least 1; 0 for the features themselves
+    min_cluster_size: int = 100,  # smallest cluster, copies counted once, at least 2; halved until a cluster is found
     min_samples: int = 1,  # neighbours that the density is estimated from, at least 1
-) -> tuple:  # cluster of each row, int64 (n,), -1 for none, and GLOSH score, float64 (n,), 0..1
-    "Clusters and outlier scores of the pool; raises `ValueError` for options out of range."
-    components, size, samples = (check_int(name, value, low) for name, value, low in (("components", components, 0), ("min_cluster_size", min_cluster_size, 2), ("min_samples", min_samples, 1)))
+) -> tuple:  # cluster of each sample, int64 (n,), -1 for none, and GLOSH score, float64 (n,), 0..1
+    "Find clusters and outlier scores of the pool; raises `ValueError` for invalid options."
+    check_int("components", components, 0)
+    check_int("min_cluster_size", min_cluster_size, 2)
+    check_int("min_samples", min_samples)
     if len(X) < 2:
         return np.zeros(len(X), np.int64), np.zeros(len(X))
     points, place = distinct_rows(principal_coordinates(features(learner, X), components))
-    labels, scores = density_clusters(points, size, samples)
+    labels, scores = density_clusters(points, min_cluster_size, min_samples)
     return labels[place], scores[place]
 
-# %% ../../nbs/strategies/55_density.ipynb #28dd5649
-@register_score("outliers_glosh", summary="outliers in density: rows that leave their cluster long before its core", source="Campello, Moulavi, Zimek and Sander 2015", needs=("features",), cost="n·f² + n² at worst", memory="f² + n; n·f with components=0", rowwise=False)
+@register_score("outliers_glosh", summary="samples that leave their cluster long before its densest part",
+                source="Campello, Moulavi, Zimek and Sander 2015", needs=("features",), per_sample=False,
+                cost="n·f² + n² at worst", memory="f² + n; n·f with components=0")
 def outliers_glosh(
     learner,  # modAL learner whose estimator has `features`
-    X,  # row ids of the pool, (n,)
-    components: int = 8,  # principal components of the features to look at, at least 1; 0 for the features themselves, a few copies of which are then made in float64
-    min_cluster_size: int = 100,  # rows that make a cluster, copies counted once, at least 2; halved until a cluster is found
+    X,  # sample indices of the pool, (n,)
+    components: int = 8,  # principal components of the features, at least 1; 0 for the features themselves
+    min_cluster_size: int = 100,  # smallest cluster, copies counted once, at least 2; halved until a cluster is found
     min_samples: int = 1,  # neighbours that the density is estimated from, at least 1
-) -> np.ndarray:  # GLOSH score, float64 (n,), 0..1
-    "Highest outlier score first (Campello et al. 2015); raises `ValueError` for options out of range."
+) -> np.ndarray:  # GLOSH scores, float64 (n,), 0..1
+    "Score samples by GLOSH (Campello et al. 2015); raises `ValueError` for invalid options."
     return density(learner, X, components, min_cluster_size, min_samples)[1]
 
 # %% ../../nbs/strategies/55_density.ipynb #47f8f632
 def equal_shares(
-    sizes,  # rows of each cluster, int (k,)
-    n: int,  # rows to share out
-    rng,  # integer seed, numpy `Generator` or None; it decides who gets what does not divide
-) -> np.ndarray:  # rows to take from each, int64 (k,), at most its size; they add up to min(n, total)
-    "Share rows out among clusters as equally as their sizes allow."
+    sizes,  # samples in each cluster, int (k,)
+    n: int,  # samples to share out
+    rng,  # integer seed, numpy `Generator` or None; draws the clusters that get the remainder
+) -> np.ndarray:  # samples to take from each cluster, int64 (k,), at most its size; they add up to min(n, total)
+    "Share samples out among clusters as equally as their sizes allow."
     rng = as_generator(rng)
     sizes = np.asarray(sizes, np.int64)
     shares = np.zeros_like(sizes)
@@ -149,13 +146,13 @@ def equal_shares(
 
 # %% ../../nbs/strategies/55_density.ipynb #0cb37ab0
 def draw_typical_and_outlying(
-    scores,  # outlier score of each row of one cluster, float (n,)
-    share: int,  # rows to draw, 0..n
+    scores: np.ndarray,  # outlier score of each sample of one cluster, (n,)
+    share: int,  # samples to draw, 0..n
     outlier_fraction: float,  # part of the share for outliers, 0..1
-    outlier_quantile: float,  # quantile of the scores from which on a row is an outlier, 0..1
+    outlier_quantile: float,  # quantile of the scores at and above which a sample is an outlier, 0..1
     rng,  # integer seed, numpy `Generator` or None
-) -> np.ndarray:  # positions of the rows drawn, int64 (share,)
-    "Draw rows of one cluster, a fraction of them from its outliers."
+) -> np.ndarray:  # positions of the samples drawn, int64 (share,)
+    "Draw samples of one cluster, a fraction of them from its outliers."
     rng = as_generator(rng)
     outlying = scores >= np.quantile(scores, outlier_quantile)
     outliers, typical = (rng.permutation(np.flatnonzero(kind)) for kind in (outlying, ~outlying))
@@ -165,32 +162,31 @@ def draw_typical_and_outlying(
     return np.concatenate([outliers[:n_outliers], typical[:share - n_outliers]])
 
 # %% ../../nbs/strategies/55_density.ipynb #ebd71f42
-def _shared_picks(labels, scores, n, outlier_fraction, outlier_quantile, rng):
-    "Positions of picks, given clusters and outlier scores of the pool."
-    noise, *clusters = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels + 1))[:-1])
-    shares = equal_shares([len(c) for c in clusters], n, rng)
-    picks = [c[draw_typical_and_outlying(scores[c], s, outlier_fraction, outlier_quantile, rng)] for c, s in zip(clusters, shares) if s]
-    return np.concatenate(picks + [rng.permutation(noise)[:n - shares.sum()]])
-
-@register("hdbscan_glosh", summary="an equal share for each HDBSCAN cluster, a part of it for the cluster's outliers", source="after Campello, Moulavi, Zimek and Sander 2015", needs=("features",), cost="n·f² + n² at worst", memory="f² + n; n·f with components=0")
+@register("hdbscan_glosh", summary="an equal share for each HDBSCAN cluster, a part of it for the cluster's outliers",
+          source="after Campello, Moulavi, Zimek and Sander 2015", needs=("features",),
+          cost="n·f² + n² at worst", memory="f² + n; n·f with components=0")
 def hdbscan_glosh(
     learner,  # modAL learner whose estimator has `features`
-    X,  # row ids of the pool, (n,)
-    n_instances: int = 1,  # rows to query
+    X,  # sample indices of the pool, (n,)
+    n_instances: int = 1,  # samples to query
     rng=None,  # integer seed, numpy `Generator` or None, for shares, draws and ties
-    components: int = 8,  # principal components of the features to look at, at least 1; 0 for the features themselves, a few copies of which are then made in float64
-    min_cluster_size: int = 100,  # rows that make a cluster, copies counted once, at least 2; halved until a cluster is found
+    components: int = 8,  # principal components of the features, at least 1; 0 for the features themselves
+    min_cluster_size: int = 100,  # smallest cluster, copies counted once, at least 2; halved until a cluster is found
     min_samples: int = 1,  # neighbours that the density is estimated from, at least 1
     outlier_fraction: float = .2,  # part of each cluster's share for its outliers, 0..1
-    outlier_quantile: float = .9,  # quantile of a cluster's scores from which on a row is an outlier, 0..1
-) -> tuple:  # indices into `X`, and GLOSH scores, 0..1, or -1..0 for rows of no cluster
-    "Equal shares of HDBSCAN's clusters, typical and outlying rows; raises `ValueError` for options out of range."
+    outlier_quantile: float = .9,  # quantile of a cluster's scores at and above which a sample is an outlier, 0..1
+) -> tuple:  # positions in `X`, and GLOSH scores, 0..1, or -1..0 for samples of no cluster
+    "Query typical samples and outliers equally from HDBSCAN's clusters; raises `ValueError` for invalid options."
     for name, value in dict(outlier_fraction=outlier_fraction, outlier_quantile=outlier_quantile).items():
         if check_positive(name, value, zero=True) > 1:
             raise ValueError(f"{name}: between 0 and 1, got {value}")
     n, rng = batch_size(n_instances, len(X)), as_generator(rng)
     labels, scores = density(learner, X, components, min_cluster_size, min_samples)
-    picks = rng.permutation(_shared_picks(labels, scores, n, outlier_fraction, outlier_quantile, rng))
+    noise, *clusters = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels + 1))[:-1])
+    shares = equal_shares([len(c) for c in clusters], n, rng)
+    drawn = [c[draw_typical_and_outlying(scores[c], s, outlier_fraction, outlier_quantile, rng)]
+             for c, s in zip(clusters, shares) if s]
+    queried = rng.permutation(np.concatenate(drawn + [rng.permutation(noise)[:n - shares.sum()]]))
     scores = scores - (labels < 0)
-    picks = picks[np.argsort(-scores[picks], kind="stable")]
-    return picks, scores[picks]
+    queried = queried[np.argsort(-scores[queried], kind="stable")]
+    return queried, scores[queried]
