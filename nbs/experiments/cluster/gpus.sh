@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A sweep on all GPUs of this machine: one worker a GPU, one run a worker. Its arguments are those of `droughtal sweep`.
-# GPUS="0 2 3" chooses some of them.
+# A sweep on all GPUs of this machine: a worker for each GPU, one run at a time on each. Takes the flags of
+# `droughtal sweep`. GPUS="0 2 3" selects some of the GPUs.
 set -euo pipefail
 
 GPUS=${GPUS:-$(nvidia-smi --query-gpu=index --format=csv,noheader | tr '\n' ' ')}
 folder=$(mktemp -d)
 
-stop() {  # scheduler and workers have five seconds to go by themselves
+stop() {  # scheduler and workers have five seconds to end by themselves
     kill $(jobs -p) 2>/dev/null || true
     for _ in 1 2 3 4 5; do [ -z "$(jobs -pr)" ] && break; sleep 1; done
     kill -9 $(jobs -pr) 2>/dev/null || true
