@@ -21,7 +21,6 @@ from weakref import WeakValueDictionary
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import yaml
 from fastcore.basics import patch
 from matplotlib.image import imsave
 from sklearn.base import clone
@@ -109,7 +108,8 @@ class Session(Experiment):
         folder = str(free_folder(config).resolve())
         if folder in _sessions:
             _sessions.pop(folder).close()
-        self.closed = False
+        self.closed, files = False, [Path(folder)/f for f in ("params.yaml", "environment.json")]
+        self._before = {f: f.read_bytes() for f in files if f.exists()}  # opening the folder overwrites them
         super().__init__(config)
         self.file = self.folder.path/"session.json"
         try:
@@ -147,14 +147,17 @@ def _read_actions(self: Session):
             raise ParameterError(f"out: {where}; choose another folder")
         return []
     params, old, where, wrong = asdict(self.config), found["params"], f"the session in {self.folder.path}", ""
-    if not self.config.resume:
+    if "initial" in old:
+        wrong = f"out: {where} was written by an earlier version; its labels are in {self.file}; choose another folder"
+    elif not self.config.resume:
         wrong = f"out: {where} has begun already; set resume to continue it, or choose another folder"
     elif found["data"] != self.chips.fingerprint:
         wrong = f"data: {self.chips.path} is not the data of {where}: the fingerprints differ"
     elif k := next(iter(changed_parameters(params, old, CHANGEABLE_ON_RESUME)), None):
         wrong = f"{k}: {where} has {old[k]!r} and cannot continue with {params[k]!r}"
-    if wrong:  # restore the parameters, since opening the folder has overwritten them
-        write_atomic(self.folder.path/"params.yaml", yaml.safe_dump(old, sort_keys=False))
+    if wrong:
+        for file, content in self._before.items():
+            write_atomic(file, content)
         raise ParameterError(wrong)
     return found["actions"]
 
@@ -447,9 +450,10 @@ class Labeller(widgets.VBox):
     def __init__(self,
         session: Session,  # session to label in
     ):
-        self.session, self.shown, self.shown_at, box = session, None, 0., widgets.Layout
+        self.session, self.shown, self.screen, self.shown_at, box = session, None, 0, 0., widgets.Layout
         self.chips, pool = Chips(session.chips.path), session.parts["pool"]
         in_colour = all(b in self.chips.bands for k in CAPTIONS for b in COMPOSITES[k])
+        pool = pool if len(pool) else session.parts["initial"]
         sample = np.sort(np.random.default_rng(0).choice(pool, min(200, len(pool)), replace=False))
         captions = CAPTIONS if in_colour else dict(natural="chip")
         self.limits = {k: brightness_range(self.chips, sample, k) for k in captions}
@@ -473,10 +477,12 @@ class Labeller(widgets.VBox):
 
 # %% ../../nbs/apps/10_annotate.ipynb #9e422a5f
 @patch
-def _act(self: Labeller, do, id=None):
-    "Perform an action, train if due, and show the next chip."
-    if id is not None and id == self.shown and time.monotonic() - self.shown_at < DOUBLE_CLICK:
-        return
+def _act(self: Labeller, do, screen=None):
+    "Perform an action, train if due, and show the next chip; ignores clicks meant for another screen."
+    if screen is not None and screen != self.screen and not self.session.closed:
+        return self._show_message("Ignored a click on a chip that was answered before.")
+    if screen is not None and time.monotonic() - self.shown_at < DOUBLE_CLICK:
+        return self._show_message("Ignored a click right after the chip appeared.")
     try:
         done = do()
         if self.session.due and do != self._train:
@@ -543,12 +549,13 @@ def _show_next(self: Labeller, done):
 @patch
 def _show(self: Labeller, id):
     "Show a chip, or none, with its buttons and the progress."
-    session, self.shown, self.shown_at = self.session, id, time.monotonic()
+    session, self.shown, self.screen, self.shown_at = self.session, id, self.screen + 1, time.monotonic()
     self._draw_chip()
-    classes = [_button(name, partial(self._act, partial(self._answer, id, c), id), f"class {name}", "primary")
+    now = self.screen
+    classes = [_button(name, partial(self._act, partial(self._answer, id, c), now), f"class {name}", "primary")
                for c, name in enumerate(self.chips.class_names)]
-    skip = _button("skip", partial(self._act, partial(self._answer, id), id), "leave this chip out")
-    undo = _button("undo", partial(self._act, self._undo), "undo the last answer")
+    skip = _button("skip", partial(self._act, partial(self._answer, id), now), "leave this chip out")
+    undo = _button("undo", partial(self._act, self._undo, now), "undo the last answer")
     for button in (*classes, skip):
         button.disabled = id is None
     undo.disabled = not session.can_undo

@@ -220,7 +220,7 @@ BENCHMARKS = dict(  # name of a notebook to what it measures
     loop="time of an experiment outside training and scoring, and modAL with a pool of pixels",
     scaling="time and memory of each strategy for pools of up to a million samples",
     damage="shards, zips and data files with flipped and cut bytes",
-    faults="runs and sweeps that are killed, a full disk, and two processes that write one file")
+    faults="runs and sweeps that are killed, a full disk, and two processes on one run")
 
 def check_benchmarks(
     names: list,  # names of benchmarks

@@ -138,7 +138,7 @@ def data_convert(
 
 @data_app.command("info")
 def data_info(file: _Data, as_json: _Json = False):
-    "Show samples, classes, bands, source, and the data-integrity card."
+    "Show samples, classes, bands, source, and flagged data."
     from droughtal.data.store import info, print_info
     if as_json:
         print(json.dumps(info(file), indent=1))
@@ -147,7 +147,7 @@ def data_info(file: _Data, as_json: _Json = False):
 
 @data_app.command("verify")
 def data_verify(file: _Data):
-    "Compare a file with its own metadata: counts, statistics, checksums."
+    "Compare a file with its checksums."
     from droughtal.data.store import verify
     verify(file)
     print(f"{file}: complete and unchanged")
@@ -341,7 +341,7 @@ def list_strategies(as_json: _Json = False):
     from droughtal.strategies.core import aliases
     from droughtal.strategies.registry import family, in_order, strategies
     known = [strategies[name] for name in in_order()]
-    keys = "name", "needs", "cost", "memory", "options", "reference", "source", "summary"
+    keys = "name", "needs", "cost", "memory", "options", "oracle", "source", "summary"
     about = [dict(family=family(s), aliases=[]) | {k: getattr(s, k) for k in keys} for s in known]
     for s in about:
         s["aliases"] = sorted(a for a, name in aliases.items() if name == s["name"])
@@ -352,7 +352,7 @@ def list_strategies(as_json: _Json = False):
         options = ", ".join(f"{k}={v}" for k, v in s["options"].items())
         details = dict(needs=", ".join(s["needs"]), time=s["cost"], memory=s["memory"], options=options)
         details |= dict(aliases=", ".join(s["aliases"]))
-        print(f"{s['name'] + '*' * s['reference']:<32}{s['summary']}")
+        print(f"{s['name'] + '*' * s['oracle']:<32}{s['summary']}")
         print("    " + "; ".join([s["source"], *(f"{k} {v}" for k, v in details.items() if v)]))
     print("* oracle baseline: it sees ground-truth labels")
     print("time, memory: orders beyond the feature extraction, for n samples in the pool, b queried, m labelled, "
