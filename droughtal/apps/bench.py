@@ -12,7 +12,6 @@ import math
 import multiprocessing as mp
 import os
 import platform
-import re
 import signal
 import time
 from hashlib import sha256
@@ -31,7 +30,7 @@ from threadpoolctl import threadpool_limits
 
 from ..data.files import read_json, write_atomic, write_json
 from ..loop.config import ParameterError
-from ..loop.environment import peak_memory
+from ..loop.environment import peak_memory, processor
 from ..loop.launch import OwnPython, execute, notebook_path
 
 # %% ../../nbs/apps/30_bench.ipynb #c7518837
@@ -64,13 +63,11 @@ def speed_ratio(
 # %% ../../nbs/apps/30_bench.ipynb #0a399958
 def machine() -> str:  # processor, cores, memory, system and main versions
     "Describe this machine in one line."
-    info, total = Path("/proc/cpuinfo"), os.cpu_count()
+    total = os.cpu_count()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
-    named = re.search(r"model name\s*: (.*)", info.read_text() if info.exists() else "")
-    model = named[1] if named else platform.processor() or platform.machine()
     memory, cores = psutil.virtual_memory().total / 1e9, f"{usable} of {total}" if usable < total else total
     software = f"Python {platform.python_version()}, torch {version('torch')}, numpy {version('numpy')}"
-    return f"{model}, {cores} cores, {memory:.0f} GB; {platform.system()}, {software}"
+    return f"{processor()}, {cores} cores, {memory:.0f} GB; {platform.system()}, {software}"
 
 def pin_to_one_core() -> None:
     "Restrict this process and its children to one thread and, where possible, to the idlest core."

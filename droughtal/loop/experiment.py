@@ -489,7 +489,10 @@ def open_data(
     bands=(),  # names of bands; empty for all
 ) -> Chips:  # the data
     "Open the data of a run; raises `ParameterError` for a missing file or other data."
-    record = read_record(run)
+    return _data_of(read_record(run), data, bands)
+
+def _data_of(record, data, bands):
+    "Open the data of a record that is read already."
     hint = "; if it has moved, give its path as data, on the command line by --data"
     file = record.environment["data"]["file"]
     path = str(data or (file if Path(file).is_file() else record.params["data"]))
@@ -513,6 +516,6 @@ def load_classifier(
     record = read_record(run)
     kind = ExperimentConfig if "strategy" in record.params else TrainingConfig
     config = kind(**record.params | dict(pretrained="none"))
-    classifier = make_classifier(config, open_data(run, data, _words(config.bands)))
+    classifier = make_classifier(config, _data_of(record, data, _words(config.bands)))
     n_fits = int(checkpoints[-1].stem) + 1
     return _restored(classifier, checkpoints[-1], n_fits, retrain=can_retrain(record.params))
