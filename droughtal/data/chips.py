@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COMPOSITES', 'as_ids', 'check_range', 'Chips', 'draw_ids', 'split_ids', 'class_weights', 'random_dihedral',
-           'shown_bands', 'composite', 'show_chips', 'check_trainable', 'ChipLoader', 'make_dls']
+           'shown_bands', 'composite', 'show_chips', 'check_trainable', 'even_batches', 'ChipLoader', 'make_dls']
 
 # %% ../../nbs/data/50_chips.ipynb #d4beb41a
 from pathlib import Path
@@ -274,18 +274,29 @@ def check_trainable(
         raise ValueError(f"training needs at least 2 labelled samples, got {n}")
     check_int("batch_size", batch_size, 2)
 
+# %% ../../nbs/data/50_chips.ipynb #1f5f7af8
+def even_batches(
+    n: int,  # number of samples
+    bs: int,  # samples in a batch, at most
+) -> np.ndarray:  # size of each batch, int64; they sum to n
+    "Cut samples into as few batches as possible, of sizes that differ by at most one and are not 1 unless n is."
+    k = min(-(-n // bs), max(n // 2, 1))
+    return -np.diff(np.arange(0, -k - 1, -1) * n // max(k, 1))
+
 # %% ../../nbs/data/50_chips.ipynb #8c0cf8a6
 class ChipLoader(DataLoader):
-    "A fastai `DataLoader` that fetches a batch by an array of sample ids; raises `ValueError` for unusable samples."
+    "A fastai `DataLoader` of even batches, fetched by sample id; raises `ValueError` for unusable samples."
+    prebatched = True  # the items that fastai hands on are batches already
+
     def __init__(self,
         chips: Chips,  # the data set
         ids,  # sample ids to load, 1-D array of int
         labels=None,  # labels of these samples, such as an oracle's; None for the file's own
-        bs: int = 64,  # samples in a batch
+        bs: int = 64,  # samples in a batch, at most
         shuffle: bool = False,  # a new order every epoch
         augment: bool = False,  # a random symmetry for each image
         seed: int = 0,  # decides order and augmentation
-        **kwargs,  # more for fastai's `DataLoader`: num_workers, device, drop_last, …
+        **kwargs,  # more for fastai's `DataLoader`: num_workers, device, …
     ):
         self.chips, seed = chips, as_seed(seed)
         self.ids, self.labels = _check_samples(chips, ids, labels)
@@ -297,18 +308,27 @@ class ChipLoader(DataLoader):
         super().randomize()
         self._epoch += 1
 
+    def __len__(self): return len(even_batches(self.n, self.bs))
+
+    def sample(self):
+        worker, workers = self.offs, self.num_workers
+        self.offs, self.num_workers = 0, 1  # so that fastai returns the order of the whole epoch
+        order, sizes = np.array([*super().sample()], int), even_batches(self.n, self.bs)
+        self.offs, self.num_workers = worker, workers
+        batches = [order[end - size:end] for size, end in zip(sizes, sizes.cumsum())]
+        return batches[worker::workers]
+
     def create_item(self, s): return s
     def retain(self, res, b): return res
 
     def create_batch(self, positions):
-        positions = np.asarray(positions)
         x, y = self.chips.batch(self.ids[positions], self.labels[positions])
         rng = np.random.default_rng([self.seed, self._epoch, int(positions[0])])
         return (random_dihedral(x, rng) if self.augment else x), y
 
     def new(self, dataset=None, cls=None, **kwargs):
         mine = dict(chips=self.chips, ids=self.ids, labels=self.labels, bs=self.bs, shuffle=self.shuffle,
-                    augment=self.augment, seed=self.seed, device=self.device, drop_last=self.drop_last)
+                    augment=self.augment, seed=self.seed, device=self.device)
         return (cls or type(self))(**(mine | kwargs))
 
     def show_batch(self, max_n: int = 8, **kwargs) -> plt.Figure:
@@ -329,11 +349,10 @@ def make_dls(
     device=None,  # device of the batches; None for fastai's default
     num_workers: int = 0,  # worker processes for training batches
 ) -> DataLoaders:  # training loader (shuffled) and validation loader
-    "Make fastai `DataLoaders` that drop a last training batch of one sample; raises `ValueError` for unusable samples."
+    "Make fastai `DataLoaders` of even batches; raises `ValueError` for unusable samples."
     train = _check_samples(chips, train_ids, train_labels, "train_")
     valid = _check_samples(chips, valid_ids, valid_labels, "valid_")
-    n = len(train[0])
-    check_trainable(n, bs)
+    check_trainable(len(train[0]), bs)
     train = ChipLoader(chips, *train, bs, shuffle=True, augment=augment, seed=seed, device=device,
-                       drop_last=n % bs == 1, num_workers=num_workers)
+                       num_workers=num_workers)
     return DataLoaders(train, ChipLoader(chips, *valid, bs=4 * bs, device=device), device=device)

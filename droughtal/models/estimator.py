@@ -25,7 +25,7 @@ class PoolScores:
     """Compute what strategies ask of a model, once per set of samples.
 
     A subclass has `model_`, `seed`, `n_fits_`, `mc_samples` and `extract_features(X, stages)`."""
-    _sets_kept = 4
+    sets_kept = 4
 
     def check_fitted(self) -> None:
         "Raise `NotFittedError` before the first fit."
@@ -37,11 +37,11 @@ class PoolScores:
     ) -> None:
         "Drop the cached quantities of one set of samples, or of all sets."
         if X is None:
-            self._cached = OrderedDict()
+            self.cached = OrderedDict()
         else:
-            self._cached.pop(np.asarray(X).tobytes(), None)
+            self.cached.pop(np.asarray(X).tobytes(), None)
 
-    def _own_seed(self):
+    def own_seed(self) -> int:
         "The seed as an integer, drawn once if it is None or a Generator."
         if self.seed is not None and not isinstance(self.seed, np.random.Generator):
             return as_seed(self.seed)
@@ -51,7 +51,7 @@ class PoolScores:
 
     def _look_up(self, X, what):
         "The tensors `what` of samples that are all part of one cached set, else None."
-        for known in self._cached.values():
+        for known in self.cached.values():
             at, ids = np.searchsorted(known["sorted"], X), known["sorted"]
             if what in known and len(ids) and np.all(ids[np.minimum(at, len(ids) - 1)] == X):
                 return [a[known["order"][at]] for a in known.get("activations", []) + [known["features"]]]
@@ -61,17 +61,17 @@ class PoolScores:
         self.check_fitted()
         X = as_ids(X, "X")
         key = X.tobytes()
-        if what in self._cached.get(key, ()):
-            self._cached.move_to_end(key)
-            return self._cached[key]
+        if what in self.cached.get(key, ()):
+            self.cached.move_to_end(key)
+            return self.cached[key]
         *activations, features = self._look_up(X, what) or self.extract_features(X, what == "activations")
         order = np.argsort(X, kind="stable")
-        self._cached[key] = dict(sorted=X[order], order=order, features=features)
+        self.cached[key] = dict(sorted=X[order], order=order, features=features)
         if activations:
-            self._cached[key]["activations"] = activations
-        while len(self._cached) > self._sets_kept:
-            self._cached.popitem(last=False)
-        return self._cached[key]
+            self.cached[key]["activations"] = activations
+        while len(self.cached) > self.sets_kept:
+            self.cached.popitem(last=False)
+        return self.cached[key]
 
     def _once(self, X, name, compute):
         "A quantity of one set of samples, computed from its features at the first call and then cached."
@@ -122,7 +122,7 @@ class PoolScores:
     ) -> np.ndarray:  # float32 (len(X), T, n_classes)
         "Class probabilities under T dropout samples, each one model for the whole pool."
         T = check_int("mc_samples", self.mc_samples if n_samples is None else n_samples)
-        seed = int(np.random.SeedSequence([self._own_seed(), self.n_fits_, 1]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.own_seed(), self.n_fits_, 1]).generate_state(1)[0])
         return self._once(X, ("mc", T), lambda features: mc_probs(self.model_, features, T, seed).numpy())
 
 # %% ../../nbs/models/30_estimator.ipynb #de4eba75
@@ -137,6 +137,8 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     crop: int = 0  # central square to keep, px; 0 for all
     image_size: int = 0  # side to resample to, px; 0 for none
     epochs: int = 10  # epochs of each fit
+    steps: int = 300  # optimiser steps of each fit, at least; more epochs are added to reach them
+    average_weights: bool = True  # keep the average over the second half of the steps, BatchNorm recalibrated
     batch_size: int = 64  # samples per training batch
     lr: float = 1e-3  # highest learning rate
     optimizer: str = "adamw"  # "adam" or "adamw"
@@ -151,11 +153,13 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     device: str = "cpu"  # torch device
     progress: bool = True  # show progress bars while scoring, in a terminal or notebook
 
+    fixed_features = False  # each fit changes the features
+
     def initial_model(self):  # `ChipNet` on `device`
         "Make the network with its initial weights; raises `ValueError` or `WeightsError` as `make_model` does."
         c = self.chips
         return make_model(self.arch, c.bands, c.n_classes, c.mean, c.std, self.pretrained, self.dropout,
-                          self.crop, self.image_size, seed=self._own_seed()).to(self.device)
+                          self.crop, self.image_size, seed=self.own_seed()).to(self.device)
 
     def fit(self,
         X,  # sample indices, 1-D array of int
@@ -168,7 +172,7 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         if len(validation) != 2:
             raise ValueError(f"validation: expected (ids, labels), got {len(validation)} items")
         n_fits = getattr(self, "n_fits_", 0)
-        seed = int(np.random.SeedSequence([self._own_seed(), n_fits]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.own_seed(), n_fits]).generate_state(1)[0])
         dls = make_dls(self.chips, X, validation[0], y, validation[1], bs=self.batch_size, augment=self.augment,
                        seed=seed, device=self.device)
         self.n_fits_ = n_fits
@@ -178,7 +182,8 @@ class ChipClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         learn = make_learner(dls, self.model_, self.lr, self.optimizer, weights)
         fine_tune = self.fine_tune and bool(self.pretrained) and not (self.warm_start and n_fits)
         self.training_ = train_model(learn, check_int("epochs", self.epochs if epochs is None else epochs), self.lr,
-                                     self.schedule, fine_tune, self.patience, self.monitor, seed)
+                                     self.schedule, fine_tune, self.patience, self.monitor, seed,
+                                     check_int("steps", self.steps, 0), self.average_weights)
         return self._fitted(validation, n_fits + 1)
 
     def _fitted(self, validation, n_fits):
