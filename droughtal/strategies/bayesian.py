@@ -8,7 +8,6 @@ __all__ = ['max_entropy', 'bald', 'mean_std', 'variation_ratios', 'mc_least_conf
 
 # %% ../../nbs/strategies/30_bayesian.ipynb #ae5cb26e
 import numpy as np
-from scipy.special import entr
 
 from .core import mc_probabilities, register_score
 from .uncertainty import entropy_scores, least_confidence_scores, margin_scores, ratio_scores
@@ -27,7 +26,8 @@ def expected_entropy(
     mc_probs = np.asarray(mc_probs)
     total = np.zeros(len(mc_probs))
     for t in range(mc_probs.shape[1]):
-        total += entr(mc_probs[:, t].astype(np.float64)).sum(-1)
+        p = mc_probs[:, t].astype(np.float64)
+        total -= np.einsum("nk,nk->n", p, np.log(np.maximum(p, 1e-300)))  # a probability of 0 adds 0
     return total / mc_probs.shape[1]
 
 def bald_scores(

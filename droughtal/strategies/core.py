@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
-           'probabilities', 'mc_probabilities', 'features', 'labelled', 'row_blocks', 'sq_distances', 'Strategy',
-           'register', 'register_score', 'set_signature', 'UnknownStrategy', 'get_strategy', 'check_options']
+           'probabilities', 'mc_probabilities', 'features', 'labelled', 'once_per_run', 'universe_features',
+           'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature', 'UnknownStrategy',
+           'get_strategy', 'check_options']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
 import inspect
@@ -115,6 +116,41 @@ def labelled(
     known = learner.X_training is not None
     return tuple(np.asarray(a if known else [], np.int64) for a in (learner.X_training, learner.y_training))
 
+# %% ../../nbs/strategies/00_core.ipynb #5b2d7f14
+def once_per_run(
+    learner,  # modAL learner
+    X,  # sample indices of the pool, (n,)
+    name,  # names the quantity, with every option that it depends on; hashable
+    compute,  # function of the universe's sample indices; any randomness of its own, seeded, not the query's
+) -> tuple:  # sorted sample indices of the universe, and what `compute` returned for them
+    """Compute a quantity of the universe, pool and labelled samples together, which is the same in every round.
+
+    An estimator with `fixed_features`, which never change, keeps the last one of each name in its dict `run_cache`."""
+    universe = np.union1d(labelled(learner)[0], X)
+    if not getattr(learner.estimator, "fixed_features", False):
+        return universe, compute(universe)
+    cache = learner.estimator.run_cache
+    if name not in cache or not np.array_equal(cache[name][0], universe):
+        cache[name] = universe, compute(universe)
+    return cache[name]
+
+def universe_features(
+    learner,  # modAL learner
+    X,  # sample indices of the pool, (n,)
+    kind: str = "features",  # "features" (output of the backbone) or "embeddings" (input of the last layer)
+) -> tuple:  # sorted sample indices of the universe, pool and labelled samples together, and their features
+    "Features of the universe, from those of pool and labelled samples; raises `ValueError` if any is NaN or infinite."
+    known = labelled(learner)[0]
+    universe, x = np.union1d(known, X), None
+    if getattr(learner.estimator, "fixed_features", False):
+        return universe, features(learner, universe, kind)
+    for ids in filter(len, (X, known)):  # a network has them by now, while all together would be another pass
+        part = features(learner, ids, kind)
+        x = part.new_empty(len(universe), part.shape[1]) if x is None else x
+        x[torch.from_numpy(np.searchsorted(universe, ids))] = part
+    return universe, x
+
+
 # %% ../../nbs/strategies/00_core.ipynb #f75016f1
 MEMORY = 256 * 2**20  # bytes that a strategy may use for its blocks, beyond a few vectors of the pool's length
 
@@ -145,6 +181,7 @@ class Strategy:
     needs: tuple = ()  # of `NEEDS`
     cost: str = "n"  # time beyond feature extraction: n pool, b queried, m labelled, K classes, T dropout, f features
     memory: str = "n"  # order of memory beyond the features
+    approximate: str = ""  # where the result is not exactly that of the source, and how far off; "" if it is exact
     scores: Callable = None  # score per sample, (learner, X, **options) -> (n,); None if it has no score
     floor: float = 0.  # lowest possible score
     per_sample: bool = False  # True if the score of a sample never depends on the other samples of the pool

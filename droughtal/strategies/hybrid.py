@@ -17,7 +17,7 @@ from sklearn.cluster import MiniBatchKMeans
 
 from ..data.checks import as_generator, check_int, check_positive
 from .core import batch_size, features, labelled, probabilities, register, register_score
-from .core import row_blocks, top_scores
+from .core import row_blocks, sq_distances, top_scores
 from .diversity import exact_sq_distances, take_turns
 from .uncertainty import margin_scores
 
@@ -66,8 +66,7 @@ def seed_gradients(
 ) -> tuple:  # positions, int64 (k,), in the order drawn, and squared distances then (first: squared length)
     "Draw samples by the seeding of k-means++ on gradient embeddings."
     rng = as_generator(rng)
-    blocks = row_blocks(len(h), 8 * h.shape[1], 2**24)
-    lengths = (u ** 2).sum(1) * torch.cat([h[b].double().pow(2).sum(1) for b in blocks]).cpu().numpy()
+    lengths = (u ** 2).sum(1) * torch.linalg.vector_norm(h, dim=1).double().pow(2).cpu().numpy()
     n, largest = len(u), np.flatnonzero(lengths == lengths.max())
     drawn = [int(rng.integers(n) if first == "random" else rng.choice(largest))]
     scores, left = [lengths[drawn[0]]], np.full(n, np.inf)
@@ -176,12 +175,13 @@ def contrastive_scores(
     neighbours: int = 10,  # nearest labelled samples to compare with; all if there are fewer
 ) -> np.ndarray:  # mean KL divergence, float64 (n,), nats, at least 0
     "Compute how far predictions of the nearest labelled samples diverge from each sample's (Margatina et al. 2021)."
-    known, k, scores = known.double(), min(neighbours, len(known)), np.empty(len(x))
+    k, scores, centre = min(neighbours, len(known)), np.empty(len(x)), known.mean(0)
     logs, entropies = np.log(np.maximum(probs, np.finfo(np.float32).tiny)), entr(known_probs).sum(1)
-    centre = known.mean(0)
-    known -= centre
-    for b in row_blocks(len(x), 24 * (len(known) + x.shape[1] + k * known_probs.shape[1])):
-        near = exact_sq_distances(x[b].double() - centre, known).topk(k, largest=False)[1].cpu().numpy()
+    small = len(x) * x.shape[1] <= 2**20
+    known = (known.double() if small else known) - centre
+    for b in row_blocks(len(x), 16 * (len(known) + x.shape[1] + k * known_probs.shape[1]), 2**25):
+        distances = (exact_sq_distances if small else sq_distances)(x[b].to(known) - centre, known)
+        near = distances.topk(k, largest=False)[1].cpu().numpy()
         scores[b] = -entropies[near].mean(1) - (known_probs[near].mean(1) * logs[b]).sum(1)
     return np.maximum(scores, 0)
 

@@ -34,10 +34,10 @@ def in_order() -> list:  # names of all strategies
     return sorted(strategies, key=lambda name: place.get(strategies[name].module.split(".")[-1], len(place)))
 
 # %% ../../nbs/strategies/90_registry.ipynb #6f633894
-def strategy_table() -> pd.DataFrame:  # one row per strategy: family, needs, cost, memory, source, summary, options
+def strategy_table() -> pd.DataFrame:  # one row per strategy: its fields, by name
     "Tabulate all registered strategies."
     rows = [dict(name=s.name, family=family(s), needs=", ".join(s.needs) or "nothing", time=s.cost, memory=s.memory,
-                 source=s.source, summary=s.summary + " (oracle baseline)" * s.oracle,
+                 approximate=s.approximate, source=s.source, summary=s.summary + " (oracle baseline)" * s.oracle,
                  options=", ".join(f"{k}={v}" for k, v in s.options.items())) for s in map(strategies.get, in_order())]
     return pd.DataFrame(rows).set_index("name")
 
