@@ -340,7 +340,7 @@ def plot_reliability(
         ax.tick_params(labelbottom=False, labelleft=left)
         bars.tick_params(labelbottom=lowest, labelleft=left)
     samples = max(t.attrs["samples"] for t in found.values())
-    set_title(fig, title, max(data_note(t, simulated) for t in found.values()), f"{samples:,} test samples",
+    set_title(fig, title, max(data_note(t, simulated) for t in found.values()), f"{samples:,} evaluation samples",
               f"means over {seeds} seeds with Student's 95 % intervals" if seeds > 1 else "Wilson's 95 % intervals",
               "below the diagonal: overconfident")
     return fig

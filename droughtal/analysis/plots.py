@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'INK', 'GREY', 'PALE', 'FAINT', 'STYLE', 'ORDER', 'METRIC_NAMES', 'set_title', 'data_note',
-           'count_text', 'small_png', 'strategy_style', 'label_ends', 'plot_curves', 'panels', 'plot_curve_grid',
-           'plot_calibration', 'plot_run', 'save_figure', 'curves_html']
+           'count_text', 'small_png', 'strategy_style', 'label_ends', 'ReferenceLine', 'reference_lines', 'plot_curves',
+           'panels', 'plot_curve_grid', 'plot_calibration', 'plot_run', 'save_figure', 'curves_html']
 
 # %% ../../nbs/analysis/40_plots.ipynb #6c01ee1b
 import hashlib
@@ -14,6 +14,7 @@ import io
 import json
 import re
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
@@ -29,8 +30,9 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
 from ..data.files import read_yaml, write_atomic
-from .results import curves_by_run, usable_metrics
-from .statistics import LOWER_IS_BETTER, aubc, learning_curves, metric_sign
+from .results import (
+    ceiling, curves_by_run, reference_curves, run_ceiling, run_reference, usable_metrics)
+from .statistics import LOWER_IS_BETTER, aubc, learning_curves, metric_sign, t_interval
 
 # %% ../../nbs/analysis/40_plots.ipynb #99278fe4
 COLUMN, PAGE = 3.4, 7.  # widths of figures, in inches
@@ -147,19 +149,98 @@ def label_ends(
     ax: plt.Axes,  # with the limits of its axes as they will be
     ends: list,  # strategy, x and y of each point to name, in data coordinates
     bold: tuple = (),  # strategies in bold
+    lines: dict = {},  # look of each name that stands for a line without markers
 ) -> None:
-    "Write strategies to the right of axes at the height of their points, with marker and leader line."
+    "Write names to the right of axes at the height of their points, with marker or line, and leader line."
     low, high = ax.get_ylim()
     box, figure = ax.get_position(), ax.figure
     gap = (high - low) * 9.1 / (72 * figure.get_figheight() * box.height * .92)
     point = 1 / (72 * figure.get_figwidth() * box.width * .8)  # about one typographic point, in widths of the axes
     side = ax.get_yaxis_transform()
     for (name, x, y), at in zip(ends, _spread([y for _, _, y in ends], gap, low, high)):
-        look = strategy_style(name)
+        look = lines.get(name) or strategy_style(name)
         leader = dict(arrowstyle="-", lw=.5, color=look["color"], alpha=.5, shrinkA=2, shrinkB=0, relpos=(0, .5))
         ax.annotate(name, (x, y), xytext=(1 + 13 * point, at), textcoords=side, va="center", color=INK,
                     arrowprops=leader, annotation_clip=False, fontweight="bold" if name in bold else "normal")
-        ax.add_artist(Line2D([1 + 8 * point], [at], transform=side, ls="", ms=4, clip_on=False, **look))
+        x, look = ([3, 11], look) if name in lines else ([8], look | dict(ls="", ms=4))
+        ax.add_artist(Line2D(1 + point * np.array(x), [at] * len(x), transform=side, clip_on=False, **look))
+
+# %% ../../nbs/analysis/40_plots.ipynb #37bd0984
+_SLATE = "#55606e"  # colour of reference lines
+_MARKS = dict(dotted=dict(color=_SLATE, linestyle=(0, (1, 1.5)), linewidth=1.1),
+              dashed=dict(color=_SLATE, linestyle=(0, (5, 2)), linewidth=.8))
+
+@dataclass
+class ReferenceLine:
+    "A line with which curves are compared."
+    name: str  # such as "all 1,437 labels"
+    labels: list  # numbers of labels, increasing
+    mean: list  # metric at each, mean over the seeds
+    low: list  # lower end of its 95 % interval; NaN where it is unknown or not shown
+    high: list  # upper end
+    mark: str  # how it is drawn: "dotted" (all labels) or "dashed" (logistic regression)
+
+def _ceiling_line(found, metric, ends):
+    "The line of a table from `ceiling`, between two numbers of labels; no line if a value is missing."
+    if metric not in found or not np.isfinite(found[metric]).all():
+        return []
+    mean, low, high = t_interval(found[metric])
+    name = f"all {found.attrs['labels']:,} labels"
+    return [ReferenceLine(name, list(ends), [mean] * 2, [low] * 2, [high] * 2, "dotted")]
+
+def _same_samples_line(name, found, metric):
+    "The mean over the seeds of a table from `reference_curves`, where all seeds have a value; maybe no line."
+    if metric not in found:
+        return []
+    curves = found.pivot(index="seed", columns="labels", values=metric).astype(float).dropna(axis=1)
+    unknown = [np.nan] * curves.shape[1]
+    line = ReferenceLine(name, list(curves), list(curves.mean()), unknown, unknown, "dashed")
+    return [line] if curves.shape[1] else []
+
+def reference_lines(
+    table: pd.DataFrame,  # from `collect`, of one configuration
+    metric: str = "accuracy",  # metric
+    baseline: str = "random",  # strategy on whose samples the logistic regression was fitted
+) -> list:  # `ReferenceLine` objects: the model with all labels, and logistic regression; those that are known
+    "Find the lines with which curves are compared; raises `ValueError` as `ceiling` and `reference_curves` do."
+    found = reference_curves(table, baseline)
+    ends = table.labels.min(), table.labels.max()
+    return _ceiling_line(ceiling(table), metric, ends) + _same_samples_line(found.attrs["name"], found, metric)
+
+# %% ../../nbs/analysis/40_plots.ipynb #db97bf0a
+_UNBOUNDED = ("nll", "mae", "qwk")  # metrics with values outside 0 to 1
+
+def _limits(low, high, lines):
+    "Limits of an axis for curves from `low` to `high` and for lines, whose share is at most two thirds."
+    ends = [v for line in lines for v in (*line.mean, *line.low, *line.high) if np.isfinite(v)]
+    span = high - low
+    pad = .04 * max(span, max(ends, default=high) - min(ends, default=low))
+    lowest, highest = min([low, *(v - pad for v in ends)]), max([high, *(v + pad for v in ends)])
+    return max(lowest, low - span), min(highest, high + span)
+
+def _draw_lines(axes, lines, metric):
+    "Draw reference lines in axes that share their limits and hold the curves already; set the limits."
+    low, high = axes[0].get_ylim()
+    if metric not in _UNBOUNDED:  # with few seeds an interval may reach below 0 or above 1
+        low, high = max(low, -.03), min(high, 1.03)
+    limits = _limits(low, high, lines)
+    for ax in axes:
+        for line in lines:
+            ax.plot(line.labels, line.mean, zorder=2, **_MARKS[line.mark])
+            if np.isfinite(line.low).all():
+                ax.fill_between(line.labels, line.low, line.high, color=_SLATE, alpha=.12, lw=0)
+        ax.set_ylim(limits)
+
+def _line_text(ax, line):
+    "Name of a line, with its last value and an arrow if that lies outside the axes."
+    low, high = ax.get_ylim()
+    outside = "" if low <= line.mean[-1] <= high else "↑" if line.mean[-1] > high else "↓"
+    return f"{line.name}: {line.mean[-1]:.3f} {outside}" if outside else line.name
+
+def _line_notes(ax, lines, baseline):
+    "Statements about reference lines for a title, where no names stand beside them."
+    of = dict(dotted="", dashed=f", on the samples of {baseline}")
+    return [f"{line.mark}: {_line_text(ax, line)}{of[line.mark]}" for line in lines]
 
 # %% ../../nbs/analysis/40_plots.ipynb #b14149f8
 def _by_area(curves, metric):
@@ -190,6 +271,10 @@ def _caption(table, metric, curves):
         shared = f"all runs: {found[0]:,} to {found[-1]:,} labels" if len(found) < by_run.shape[1] else ""
     return data_note(table), seeds, shared, "lower is better" if metric in LOWER_IS_BETTER else ""
 
+def _of_baseline(lines, baseline):
+    "Statement about the samples of the logistic regression, if it is drawn."
+    return f"dashed: on the samples of {baseline}" if any(line.mark == "dashed" for line in lines) else ""
+
 # %% ../../nbs/analysis/40_plots.ipynb #8539086e
 _LABELS = "labelled samples (validation included)"
 
@@ -207,8 +292,14 @@ def _draw_curve(ax, curve, name, **more):
     if curve.low.notna().any():
         ax.fill_between(curve.labels, curve.low, curve.high, color=look["color"], alpha=.1, lw=0)
 
-def _draw_curves(ax, curves, metric, coloured, log):
-    "Draw curves, some of them in colour and with names; return a statement about the others."
+def _name_curves(ax, ends, lines):
+    "Write the names of curves and reference lines at their ends."
+    texts = [_line_text(ax, line) for line in lines]
+    ends = ends + [(t, line.labels[-1], np.clip(line.mean[-1], *ax.get_ylim())) for t, line in zip(texts, lines)]
+    label_ends(ax, ends, lines={t: _MARKS[line.mark] for t, line in zip(texts, lines)})
+
+def _draw_curves(ax, curves, metric, coloured, log, lines):
+    "Draw curves, some of them in colour and with names, and reference lines; return a statement about the others."
     curve = dict(list(curves.groupby("strategy")))
     others = [s for s in curve if s not in coloured]
     for s in others:
@@ -216,7 +307,8 @@ def _draw_curves(ax, curves, metric, coloured, log):
     for s in reversed(coloured):
         _draw_curve(ax, curve[s], s, ms=3.5, zorder=3)
     _label_axis(ax, log)
-    label_ends(ax, [(s, curve[s].labels.iloc[-1], curve[s]["mean"].iloc[-1]) for s in coloured])
+    _draw_lines([ax], lines, metric)
+    _name_curves(ax, [(s, curve[s].labels.iloc[-1], curve[s]["mean"].iloc[-1]) for s in coloured], lines)
     ax.set(xlabel=_LABELS, ylabel=METRIC_NAMES.get(metric, metric))
     return f"{len(others)} other{'s' * (len(others) > 1)} in grey, without intervals" if others else ""
 
@@ -234,8 +326,9 @@ def plot_curves(
     curves = learning_curves(table, metric)
     coloured = _coloured(curves, metric, highlight, baseline)
     fig, ax = plt.subplots(figsize=(.7 * PAGE, 3.))
-    others = _draw_curves(ax, curves, metric, coloured, log)
-    set_title(fig, title, *_caption(table, metric, curves), others)
+    lines = reference_lines(table, metric, baseline)
+    others = _draw_curves(ax, curves, metric, coloured, log, lines)
+    set_title(fig, title, *_caption(table, metric, curves), others, _of_baseline(lines, baseline))
     return fig
 
 # %% ../../nbs/analysis/40_plots.ipynb #4d307457
@@ -260,7 +353,7 @@ def plot_curve_grid(
     baseline: str = "random",  # strategy in every panel, if it was run
 ) -> plt.Figure:  # the figure, as wide as a page
     "Plot learning curves, a panel per strategy; raises `ValueError` for an unknown metric or several configurations."
-    curves = learning_curves(table, metric)
+    curves, lines = learning_curves(table, metric), reference_lines(table, metric, baseline)
     curve = dict(list(curves.groupby("strategy")))
     names = [s for s in _by_area(curves, metric) if s != baseline] or [baseline]
     fig, axes = panels(len(names), 1.2, .75)
@@ -273,10 +366,11 @@ def plot_curve_grid(
         _label_axis(ax, False)
         ax.set_title(s)
         ax.tick_params(labelbottom=i + 4 >= len(names))
+    _draw_lines(axes, lines, metric)
     fig.supxlabel(_LABELS)
     fig.supylabel(METRIC_NAMES.get(metric, metric))
     set_title(fig, title, *_caption(table, metric, curves), f"black: {baseline}" if baseline in curve else "",
-              "faint: all others")
+              "faint: all others", *_line_notes(axes[0], lines, baseline))
     return fig
 
 # %% ../../nbs/analysis/40_plots.ipynb #eef1d1b9
@@ -295,33 +389,57 @@ def plot_calibration(
     coloured, notes = _coloured(learning_curves(table, ranked_by), ranked_by, None, "random"), []
     fig, axes = plt.subplots(1, len(there), figsize=(PAGE if len(there) > 1 else .7 * PAGE, 2.9), squeeze=False)
     for ax, m in zip(axes[0], there):
-        curves = learning_curves(table, m)
-        notes += [*_caption(table, m, curves), _draw_curves(ax, curves, m, coloured, False)]
+        curves, lines = learning_curves(table, m), reference_lines(table, m)
+        others = _draw_curves(ax, curves, m, coloured, False, lines)
+        notes += [*_caption(table, m, curves), others, _of_baseline(lines, "random")]
     set_title(fig, title, *dict.fromkeys(notes))
     return fig
 
 # %% ../../nbs/analysis/40_plots.ipynb #fe2db93b
+def _curve_of_runs(runs, metric, n):
+    "Labels, mean, low and high of one or several runs, at the label counts that all have, as a table."
+    rounds = {r: pd.read_parquet(r/"rounds.parquet").set_index("labels") for r in runs}
+    for r, found in rounds.items():
+        if metric not in found or not np.isfinite(found[metric].astype(float)).all():
+            raise ValueError(f"metric: {r} lacks a finite {metric} in some rounds; choose another metric")
+    curves = pd.concat([found[metric].astype(float) for found in rounds.values()], axis=1, join="inner")
+    if len(runs) > 1:
+        ends = [t_interval(values) for values in curves.to_numpy()]
+    elif metric == "accuracy":
+        ends = [(v, *binomtest(round(v * n), n).proportion_ci(method="wilson")) for v in curves.iloc[:, 0]]
+    else:
+        ends = [(value, np.nan, np.nan) for value in curves.iloc[:, 0]]
+    return pd.DataFrame(ends, curves.index, ["mean", "low", "high"]).reset_index()
+
+def _own_lines(runs, metric, labels):
+    "Reference lines of one or several runs: all labels, and logistic regression on their own samples."
+    own = [run_reference(r) for r in runs]
+    complete = all(len(table) for _, table in own)
+    tables = [table.assign(seed=i) for i, (_, table) in enumerate(own)]
+    below = _same_samples_line(own[0][0], pd.concat(tables), metric) if complete else []
+    return _ceiling_line(run_ceiling(runs[0]), metric, (labels.min(), labels.max())) + below
+
 @plt.rc_context(STYLE)
 def plot_run(
-    run,  # a run's folder
-    metric: str = "accuracy",  # metric; the interval is drawn for accuracy only
+    runs,  # a run's folder, or a list of folders: one strategy with several seeds
+    metric: str = "accuracy",  # metric; for one run, the interval is drawn for accuracy only
 ) -> plt.Figure:  # the figure
-    "Plot the learning curve of one run; raises `ValueError` for a metric that is not finite in every round."
-    run = Path(run)
-    rounds, params = pd.read_parquet(run/"rounds.parquet"), read_yaml(run/"params.yaml")
-    data = json.loads((run/"environment.json").read_text())["data"]
-    if metric not in rounds or not np.isfinite(rounds[metric].astype(float)).all():
-        raise ValueError(f"metric: {run} lacks a finite {metric} in some rounds; choose another metric")
+    "Plot the learning curve of a run, or the mean of several; raises `ValueError` for a metric that is not finite."
+    runs = [Path(r) for r in ([runs] if isinstance(runs, (str, Path)) else runs)]
+    params, data = read_yaml(runs[0]/"params.yaml"), json.loads((runs[0]/"environment.json").read_text())["data"]
     n, name = params["holdout"] or data["test"], params.get("strategy", "supervised")
-    look, (fig, ax) = strategy_style(name, line=True), plt.subplots(figsize=(.7 * PAGE, 2.5))
-    ax.plot(rounds.labels, rounds[metric], **look)
-    if metric == "accuracy":
-        low, high = zip(*(binomtest(round(a * n), n).proportion_ci(method="wilson") for a in rounds[metric]))
-        ax.fill_between(rounds.labels, low, high, alpha=.15, lw=0, color=look["color"])
+    curve, (fig, ax) = _curve_of_runs(runs, metric, n), plt.subplots(figsize=(.7 * PAGE, 2.5))
+    lines = _own_lines(runs, metric, curve.labels)
+    _draw_curve(ax, curve, name)
     _label_axis(ax, False)
+    _draw_lines([ax], lines, metric)
+    _name_curves(ax, [(name, curve.labels.iloc[-1], curve["mean"].iloc[-1])] if lines else [], lines)
     ax.set(xlabel=_LABELS, ylabel=METRIC_NAMES.get(metric, metric))
-    set_title(fig, f"{name}, seed {params['seed']}", f"{n:,} {'simulated ' * bool(data['simulated'])}test samples",
-              "Wilson's 95 % interval" if metric == "accuracy" else "")
+    interval = "Wilson's 95 % interval" if metric == "accuracy" else ""
+    if len(runs) > 1:
+        interval = f"mean and 95 % interval over {len(runs)} seeds"
+    set_title(fig, f"{name}, seed {params['seed']}" if len(runs) == 1 else name,
+              f"{n:,} {'simulated ' * bool(data['simulated'])}evaluation samples", interval)
     return fig
 
 # %% ../../nbs/analysis/40_plots.ipynb #a83e16b8
@@ -398,6 +516,14 @@ function draw() {
   for (const v of D.budgets) add('text', {x: x(v), y: 452}, v.toLocaleString('en'));
   add('text', {x: 475, y: 475}, D.axis);
   row('strategy', 'labelled samples', D.names[m], 'low', 'high', 'seeds');
+  for (const [name, dash, points] of D.lines[m]) {
+    const seen = points.filter(p => p[1] >= low && p[1] <= high), end = seen.at(-1);
+    if (end) {
+      add('path', {d: `M${path(seen, 1)}`, fill: 'none', stroke: '#888', 'stroke-width': 2, 'stroke-dasharray': dash});
+      add('text', {x: x(end[0]), y: y(end[1]) - 6, style: 'text-anchor: end'}, name);
+    }
+    for (const p of points) row(name, ...p);
+  }
   for (const s of [...D.order].reverse().sort((a, b) => shown.has(a) - shown.has(b))) {
     const points = D.curves[m][s] || [], band = points.filter(p => p[2] != null), fill = colour(s), look = D.looks[s];
     const area = `M${path(band, 2)}L${path(band.reverse(), 3)}`, dash = DASHES[look.linestyle] || '';
@@ -424,18 +550,22 @@ draw();</script></html>
 """
 
 # %% ../../nbs/analysis/40_plots.ipynb #dd5ea42c
-def _page_data(curves, coloured):
-    "Data of the interactive page, from a dict of metric to curves; a point is labels, mean, low, high and seeds."
+def _page_data(curves, coloured, lines):
+    "Data of the interactive page, from dicts of metric to curves and to reference lines; a point begins with labels."
     table = pd.concat(curves)
     budgets = sorted(map(int, table.labels.unique()))
     order = [*coloured, *(s for s in table.strategy.unique() if s not in coloured)]
     points = table.round(6).astype(object).where(table.notna(), None)
     points["point"] = points[["labels", "mean", "low", "high", "seeds"]].values.tolist()
     means = table[["mean", "low", "high"]].groupby(level=0).agg(["min", "max"])
+    dashes = dict(dotted="2 3", dashed="8 4")
+    def line_points(line): return [[int(n), round(float(v), 6)] for n, v in zip(line.labels, line.mean)]
+    def ticks(m, low, high): return MaxNLocator(6).tick_values(*_limits(low, high, lines[m])).round(6).tolist()
     return dict(
         curves={m: {s: list(g.point) for s, g in points.loc[m].groupby("strategy")} for m in curves},
         names={m: METRIC_NAMES.get(m, m) + ", lower is better" * (m in LOWER_IS_BETTER) for m in curves},
-        ticks={m: MaxNLocator(6).tick_values(ends.min(), ends.max()).round(6).tolist() for m, ends in means.iterrows()},
+        ticks={m: ticks(m, ends.min(), ends.max()) for m, ends in means.iterrows()},
+        lines={m: [(line.name, dashes[line.mark], line_points(line)) for line in lines[m]] for m in curves},
         budgets=budgets[::-(-len(budgets) // 8)], range=[budgets[0], budgets[-1]], axis=_LABELS,
         order=order, highlight=coloured, looks={s: strategy_style(s, line=True) for s in order})
 
@@ -453,8 +583,10 @@ def curves_html(
         if lost := [m for m in everything if m not in metrics]:
             warnings.warn(f"metrics that are not finite in every round are left out: {', '.join(lost)}", stacklevel=2)
     curves = {m: learning_curves(table, m) for m in metrics}
+    lines = {m: reference_lines(table, m, baseline) for m in metrics}
     first = curves[metrics[0]]
     coloured = _coloured(first, metrics[0], None, baseline)
-    note = " · ".join(part for part in _caption(table, metrics[0], first)[:3] if part)
-    data = json.dumps(_page_data(curves, coloured), allow_nan=False).replace("<", "\\u003c")
+    parts = *_caption(table, metrics[0], first)[:3], _of_baseline(lines[metrics[0]], baseline)
+    note = " · ".join(part for part in parts if part)
+    data = json.dumps(_page_data(curves, coloured, lines), allow_nan=False).replace("<", "\\u003c")
     return write_atomic(file, _PAGE % dict(title=html.escape(title), note=html.escape(note), data=data))

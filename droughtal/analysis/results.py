@@ -4,20 +4,22 @@
 
 # %% auto #0
 __all__ = ['find_runs', 'describe_commit', 'collect', 'options_as_strategies', 'choose_runs', 'varying_parameters',
-           'one_configuration', 'curves_by_run', 'usable_metrics', 'shared_curves', 'budget_note', 'shared_budget']
+           'one_configuration', 'curves_by_run', 'usable_metrics', 'shared_curves', 'budget_note', 'shared_budget',
+           'ceiling', 'run_ceiling', 'run_reference', 'reference_curves']
 
 # %% ../../nbs/analysis/10_results.ipynb #5e9107e4
 import os
 import re
 import warnings
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..data.files import round_files
-from ..loop.config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError
+from ..data.files import read_json, round_files
+from ..loop.config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError, changed_parameters
 from ..loop.record import RecordError, check_against_data, read_record
 
 # %% ../../nbs/analysis/10_results.ipynb #7974258d
@@ -150,6 +152,13 @@ def _warn_differences(folder, runs):
         _warn_mixed(folder, "budgets" + (f" ({configuration})" if configuration else ""), ends)
 
 # %% ../../nbs/analysis/10_results.ipynb #d38aed39
+def _supervised(record):
+    "What `ceiling` needs of a supervised run."
+    params = {k: v for k, v in record.params.items() if k not in NEUTRAL_PARAMETERS | {"seed", "data"}}
+    last = record.rounds[-1]
+    return dict(run=str(record.path), seed=record.params["seed"], fingerprint=record.fingerprint, params=params,
+                labels=last["labels"], metrics=last["metrics"])
+
 _RESUME = "; finish them with resume, or include them with unfinished=True, on the command line --unfinished"
 
 def _read_runs(folder, unfinished, data):
@@ -200,7 +209,7 @@ def collect(
     strict: bool = False,  # raise for an invalid record instead of leaving the run out
     data="",  # HDF5 file or built-in name of the runs' data; empty to look where each run found them
 ) -> pd.DataFrame:  # one row for each run, round and metric
-    """Gather all runs below a folder.
+    """Gather all runs below a folder; supervised ones are in the table only if there are no others.
 
     Raises `ValueError` if there is none or one comes twice, `ParameterError` if `data` are not the runs' data, and,
     if `strict`, `RecordError` for an invalid record."""
@@ -214,6 +223,8 @@ def collect(
     _check_runs(folder, runs, left, wrong)
     _warn_left_out(folder, runs, left, wrong, unfinished)
     _warn_differences(folder, runs)
+    supervised = [_supervised(r["record"]) for r in runs if r["strategy"] == "supervised"]
+    runs = [r for r in runs if r["strategy"] != "supervised"] or runs
     left_out = MACHINE_PARAMETERS | {"strategy", "seed"}
     params = [{k: v for k, v in r["record"].params.items() if k not in left_out} for r in runs]
     varying, rows = _varying(params), []
@@ -226,7 +237,7 @@ def collect(
                 value = np.nan if v is None else float(v)
                 rows.append(first | dict(round=one["round"], labels=one["labels"], metric=m, value=value) | last)
     table = pd.DataFrame(rows)
-    table.attrs["left_out"] = wrong
+    table.attrs["left_out"], table.attrs["supervised"] = wrong, supervised
     table.attrs["shared"] = {k: v for p in params for k, v in p.items() if k not in varying}
     return table
 
@@ -397,3 +408,60 @@ def shared_budget(
     rounds = one_configuration(table if "configuration" in table else table.assign(configuration=""))
     counts = rounds.drop_duplicates(_CURVE).assign(value=1.).pivot(index=_RUN, columns="labels", values="value")
     return table[table.labels <= shared_curves(counts).columns[-1]]
+
+# %% ../../nbs/analysis/10_results.ipynb #f37751c7
+def _matching(supervised, params, fingerprint):
+    "Metrics of supervised runs with these parameters and data; raises `ValueError` for two of one seed."
+    same = [s for s in supervised if s["fingerprint"] == fingerprint and not changed_parameters(s["params"], params)]
+    runs = {}
+    for s in same:
+        if (other := runs.setdefault(s["seed"], s["run"])) != s["run"]:
+            raise ValueError(f"supervised: {other} and {s['run']} both fit these runs; move one of them elsewhere")
+    found = pd.DataFrame([dict(seed=s["seed"]) | s["metrics"] for s in same], columns=None if same else ["seed"])
+    found = found.set_index("seed").astype(float).sort_index()
+    found.attrs |= dict(labels=max((s["labels"] for s in same), default=0), runs=[s["run"] for s in same])
+    return found
+
+def ceiling(
+    table: pd.DataFrame,  # from `collect`, of one configuration
+) -> pd.DataFrame:  # a row for each seed, a column for each metric; attributes `labels` and `runs`; maybe empty
+    "Metrics of the table's model with all labels; raises `ValueError` if two supervised runs of a seed fit."
+    supervised, params = one_configuration(table).attrs.get("supervised", []), dict(table.attrs.get("shared", {}))
+    for name in {k for s in supervised for k in s["params"]} & set(table):
+        params |= {name: v for v in table[name].dropna().unique()}
+    return _matching(supervised, params, table.fingerprint.iloc[0] if supervised else "")
+
+def run_ceiling(
+    run,  # a run's folder
+) -> pd.DataFrame:  # as for `ceiling`
+    "Metrics of a run's model with all labels, from finished runs named `supervised-…` in the same folder."
+    found = []
+    for folder in sorted(Path(run).absolute().parent.glob("supervised-*")):
+        with suppress(RecordError):
+            if (other := read_record(folder)).finished:
+                found.append(_supervised(other))
+    if not found:
+        return _matching([], {}, "")
+    record = read_record(run)
+    return _matching(found, record.params, record.fingerprint)
+
+# %% ../../nbs/analysis/10_results.ipynb #695905bc
+def run_reference(
+    run,  # a run's folder
+) -> tuple:  # name of the reference, and table with a row for each round: labels and all metrics; empty without one
+    "Read the reference of a run, logistic regression on the same samples; raises `ValueError` for a damaged file."
+    found = read_json(Path(run)/"reference.json", dict(name="", rounds=[]))
+    rows = [dict(labels=r["labels"]) | r["metrics"] for r in found["rounds"]]
+    return found["name"], pd.DataFrame(rows, columns=None if rows else ["labels"])
+
+def reference_curves(
+    table: pd.DataFrame,  # from `collect`, of one configuration
+    strategy: str = "random",  # strategy whose labelled samples are used
+) -> pd.DataFrame:  # seed, labels and all metrics; attribute `name`; empty unless every run of the strategy has one
+    "Read the references of a strategy's runs; raises `ValueError` for a damaged file."
+    runs = table[table.strategy == strategy].groupby("run").seed.first() if "run" in table else {}
+    parts = {seed: run_reference(run) for run, seed in runs.items()}
+    complete = [part.assign(seed=seed) for seed, (_, part) in parts.items() if len(part)]
+    found = pd.concat(complete) if parts and len(complete) == len(parts) else pd.DataFrame(columns=["seed", "labels"])
+    found.attrs["name"] = next((name for name, _ in parts.values()), "") if len(found) else ""
+    return found
