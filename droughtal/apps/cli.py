@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'sweep_app', 'main', 'OnError', 'data_simulate', 'data_download', 'data_convert', 'data_info',
-           'data_verify', 'sweep_status', 'collect_runs', 'report', 'paper', 'demo', 'list_strategies', 'bench']
+           'data_verify', 'sweep_status', 'collect_runs', 'report', 'paper', 'demo', 'list_strategies', 'bench',
+           'features']
 
 # %% ../../nbs/apps/60_cli.ipynb #f289bae8
 import inspect
@@ -26,7 +27,7 @@ from ..loop.config import ExperimentConfig, PRESETS, ParameterError, TrainingCon
 from ..data.files import on_signals
 
 # %% ../../nbs/apps/60_cli.ipynb #bef83af3
-_COMMANDS = ["demo", "data", "train", "run", "sweep", "collect", "report", "paper", "strategies", "bench"]
+_COMMANDS = ["demo", "data", "train", "run", "sweep", "collect", "report", "paper", "strategies", "features", "bench"]
 _HELP = dict(help_option_names=["-h", "--help"])
 
 class _InOrder(typer.core.TyperGroup):
@@ -102,7 +103,8 @@ def data_simulate(
     out: Annotated[Path, Argument(help="Zip file to write.")],
     samples: Annotated[int, Option(min=10, help="Samples, train and test together.")] = 4000,
     seed: Annotated[int, Option(min=0, help="The same seed gives the same bytes.")] = 0,
-    test_share: Annotated[float, Option(min=0, max=0.9, help="Share of the samples in test.")] = 1 / 9,
+    test_share: Annotated[float, Option(
+        min=0, max=0.9, help="Share of the samples in test.", show_default="1/9")] = 1 / 9,
     noise: Annotated[Optional[float], Option(
         min=0, max=0.5, help="Share of labels replaced by another class [default: as in the benchmark].")] = None,
 ):
@@ -163,7 +165,7 @@ def _flag(f, several=False):
     kind, name = type(f.default), f"--{f.name.replace('_', '-')}"
     names = (f"{name}/{name.replace('--', '--no-')}",) if kind is bool else dict.fromkeys((name, f"--{f.name}"))
     several = several and kind is not bool
-    kind, metavar = (list[str], "VALUES") if several else (kind, None)
+    kind, metavar = (list[str], "VALUES") if several else (str, "SEEDS") if f.name == "seed" else (kind, None)
     help = f"{f.metadata['help']} [default: {f.default if f.default != '' else 'empty'}]"
     return _keyword(f.name, Optional[kind], None, *names, help=help, metavar=metavar)
 
@@ -177,7 +179,9 @@ def _notebook_command(name, kind, notebook, doc):
     "Add a command that executes an experiment notebook."
     def run(preset, **flags):
         from droughtal.loop.launch import run_notebook
-        print(run_notebook(notebook, make_config(preset, kind, **{k: v for k, v in flags.items() if v is not None})))
+        given = {k: v for k, v in flags.items() if v is not None}
+        seeds = given.pop("seed", None)
+        print(run_notebook(notebook, make_config(preset, kind, **given), seeds=seeds))
     run.__doc__ = doc
     help = f"Named set of parameters to start from: {', '.join(PRESETS)}; other flags override it."
     app.command(name)(_with_flags(run, [_keyword("preset", str, "smoke", help=help), *map(_flag, fields(kind))]))
@@ -192,14 +196,16 @@ sweep_app = typer.Typer(
     help="Run a grid of experiments, or resume it; `droughtal sweep status DIR` shows its state.")
 app.add_typer(sweep_app, name="sweep")
 
-_GRIDS = "smoke, demo, paper, paper-digits, low-budget, mid-budget, protocol-2021"
+_GRIDS = "smoke, demo, paper, paper-digits, frozen, low-budget, mid-budget, protocol-2021"
+_CEILING = "Train on all labels as well, with the first seeds [default: yes, but for some presets]."
 _SWEEP_FLAGS = [
     _keyword("preset", Optional[str], None, help=f"Named grid: {_GRIDS}; other flags override it."),
     _keyword("grid", Optional[Path], None, help="YAML file of parameters and their values; flags override it."),
     _keyword("out", Optional[Path], None, help="Folder of the sweep [default: _runs/sweep-PRESET]."),
     _keyword("scheduler", str, "", help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786."),
-    _keyword("workers", int, 0, help="Runs at once on this machine; 0 for as many as cores and memory allow."),
-    _keyword("resources", str, "", help="Resources that a run occupies on its worker, such as GPU=1."),
+    _keyword("workers", int, 0, help="Notebooks at once on this machine; 0 for as many as cores and memory allow."),
+    _keyword("resources", str, "", help="Resources that a notebook occupies on its worker, such as GPU=1."),
+    _keyword("ceiling", Optional[bool], None, "--ceiling/--no-ceiling", help=_CEILING),
     _keyword("dry_run", bool, False, help="Only list the runs.")]
 
 def _resources(text):
@@ -212,7 +218,7 @@ def _resources(text):
         return amounts or None
     raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}")
 
-def _sweep(ctx, preset, grid, out, scheduler, workers, resources, dry_run, **flags):
+def _sweep(ctx, preset, grid, out, scheduler, workers, resources, ceiling, dry_run, **flags):
     "Run a grid of experiments, or resume it."
     from droughtal.loop.sweep import plan, print_report, read_grid, run_sweep
     if ctx.invoked_subcommand:
@@ -222,6 +228,7 @@ def _sweep(ctx, preset, grid, out, scheduler, workers, resources, dry_run, **fla
     if not values:
         hint = "--preset, a --grid file, or flags such as --strategy random,bald --seed 0-4"
         raise ParameterError(f"sweep: no runs given; use {hint}")
+    values |= {} if ceiling is None else dict(ceiling=ceiling)
     named = values.pop("out", None) or Path("_runs")/f"sweep-{preset or (grid.stem if grid else 'custom')}"
     out = out or Path(named)
     runs = plan(values, out)
@@ -377,3 +384,24 @@ def bench(
         print(results_text(run_benchmark(name, out, not quick, keep)), flush=True)
     if quick:
         print("the quick version only shows that everything works: its numbers mean nothing")
+
+# %% ../../nbs/apps/60_cli.ipynb #clifeat1
+@app.command("features", short_help="List or remove the stored features of frozen backbones.")
+def features(
+    remove: Annotated[str, Option(metavar="NAME", help="Delete the features of this name, or all.")] = "",
+    as_json: _Json = False,
+):
+    "List the features of frozen backbones in the cache folder, or remove them; a run computes what it needs again."
+    from droughtal.models.features import cache_folder, list_features, remove_features
+    if remove:
+        print(f"{remove_features(remove) / 1e6:,.1f} MB freed")
+        return
+    found = list_features()
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for f in found:
+        size = f"{f['samples']:,} × {f['features']}" if f["samples"] else ""
+        size += f" × {f['views']} views" if f["samples"] and f["views"] > 1 else ""
+        print(f"{f['name']:<40}{f['bytes'] / 1e6:>10,.1f} MB  {size:<24}{f['data']}")
+    print(f"{sum(f['bytes'] for f in found) / 1e6:,.1f} MB in {cache_folder('features')}")

@@ -149,16 +149,22 @@ class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` for invalid values."
     data: str = param(
         "simulated", "HDF5 file from `droughtal data convert`, or a built-in set: simulated, simulated-6000, digits")
-    seed: int = param(0, "seed of splits, initial weights, batches, dropout and ties", 0, 2**32 - 1)
+    seed: int = param(0, "seed of splits, weights, batches, dropout and ties; several as text: 0-29", 0, 2**32 - 1)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all")
     crop: int = param(15, "side of the central square to keep, px; 0 for the whole chip", 0)
     image_size: int = param(0, "side to resample to, px; 0 for no resampling", 0)
     arch: str = param("resnet10", "a ResNet of torchvision, resnet10 or resnet10_narrow", choices=_archs)
     pretrained: str = param(
         "none", "initial weights: none, imagenet, a file, or in active learning simclr (self-supervised on the pool)")
-    fine_tune: bool = param(True, "train pretrained layers at lower rates than the head, down to lr/100")
+    backbone: str = param(
+        "scratch", "scratch (trained from random weights), fine_tune (from pretrained ones) or frozen (features fixed)",
+        choices=("scratch", "fine_tune", "frozen"))
+    discriminative_lr: bool = param(True, "with fine_tune: train pretrained layers at lower rates, down to lr/100")
+    views: int = param(1, "with frozen: dihedral views of each chip to train on, 1 or 8", 1, 8)
     dropout: float = param(0.5, "dropout probability of the head; 0 for a linear head", 0, 0.99)
     epochs: int = param(8, "epochs of each training", 1)
+    steps: int = param(300, "optimiser steps of each training, at least; more epochs are added to reach them", 0)
+    average_weights: bool = param(True, "use the weights averaged over the end of a training, BatchNorm recalibrated")
     batch_size: int = param(64, "samples in a training batch", 2)
     lr: float = param(3e-3, "maximum learning rate", 1e-12)
     optimizer: str = param("adamw", "adam or adamw", choices=("adam", "adamw"))
@@ -169,7 +175,7 @@ class TrainingConfig:
     monitor: str = param(
         "valid_loss", "validation metric that selects the best epoch: valid_loss or accuracy",
         choices=("valid_loss", "accuracy"))
-    validation: int = param(60, "labelled samples that select the best epoch; 0 keeps the last epoch", 0)
+    validation: int = param(0, "labelled samples that select the best epoch; 0 keeps the last epoch", 0)
     holdout: int = param(0, "training samples set aside for evaluation; needed if the file has no test samples", 0)
     stratified: bool = param(True, "draw samples in the proportions of the classes")
     exclude_flags: str = param("", "leave out samples with these data-integrity flags, such as near_constant,duplicate")
@@ -187,9 +193,14 @@ class TrainingConfig:
             _check_limits(f, getattr(self, f.name))
         if self.patience and not self.validation:
             raise ParameterError("patience: needs validation samples; set validation above 0")
+        if self.backbone == "scratch" and self.pretrained != "none":
+            raise ParameterError(
+                "pretrained: training from scratch uses no weights; set backbone to fine_tune or frozen")
+        if self.backbone == "fine_tune" and self.pretrained == "none":
+            raise ParameterError("backbone: fine_tune needs weights; set pretrained to imagenet, simclr or a file")
         if self.pretrained == "simclr" and not isinstance(self, ExperimentConfig):
             raise ParameterError("pretrained: simclr is for active-learning runs; "
-                                 "give the path of such a run's init_backbone.pt")
+                                 "give the path of a file that pretrained_file returns")
 
     @property
     def name(self): return "supervised"
@@ -274,13 +285,14 @@ class ExperimentConfig(TrainingConfig):
     stop_window: int = param(3, "comparisons that stable averages", 1)
     epochs: int = param(10, "epochs of the training after each query", 1)
     batch_size: int = param(16, "samples in a training batch", 2)
-    epochs_first: int = param(10, "epochs of the training on the initial samples", 1)
+    epochs_first: int = param(0, "epochs of the training on the initial samples; 0 for as many as epochs", 0)
     only_new: bool = param(False, "train each round on the newly labelled samples only")
     warm_start: bool = param(False, "continue from the last round's weights instead of the initial weights")
     mc_samples: int = param(20, "Monte-Carlo dropout samples", 1)
     log_query_stats: int = param(
         0, "samples per group on which uncertainty and novelty of the query are logged; 0 for none", 0)
     retrain: int = param(0, "further trainings on the last round's labels, to measure the noise of training", 0)
+    reference: bool = param(True, "after the last round, fit logistic regression to the samples of each round")
 
     @property
     def name(self): return self.strategy
@@ -331,7 +343,7 @@ def criteria(self: ExperimentConfig) -> list:  # `Criterion` objects
 
 # %% ../../nbs/loop/10_config.ipynb #662f5130
 MACHINE_PARAMETERS = frozenset("out resume device threads wandb wandb_project wandb_group".split())  # where and how
-NEUTRAL_PARAMETERS = MACHINE_PARAMETERS | {"retrain"}  # parameters that do not change what the rounds of a run find
+NEUTRAL_PARAMETERS = MACHINE_PARAMETERS | {"retrain", "reference"}  # these do not change what the rounds find
 
 def changed_parameters(
     params: dict,  # parameters of a run
@@ -346,19 +358,23 @@ _PAPER = dict(arch="resnet10_narrow", epochs=15, epochs_first=15, batch_size=32,
 
 PRESETS = {
     "smoke": {},
+    "frozen": dict(
+        backbone="frozen", arch="lite0", pretrained="imagenet", dropout=0., crop=0, initial_size=20, query_size=20,
+        rounds=15),
     "low-budget": dict(
-        arch="resnet18", crop=33, initial_size=200, query_size=100, rounds=18, validation=100, epochs=30,
+        arch="resnet18", crop=33, initial_size=200, query_size=100, rounds=18, epochs=30,
         epochs_first=30, batch_size=64, lr=1e-3),
     "mid-budget": dict(
-        arch="resnet18", crop=0, initial_size=2000, query_size=1000, rounds=8, validation=1000, epochs=20,
+        arch="resnet18", crop=0, initial_size=2000, query_size=1000, rounds=8, epochs=20,
         epochs_first=20, batch_size=64, lr=1e-3),
-    "paper": _PAPER | dict(data="simulated-6000", crop=15, initial_size=80, query_size=60, rounds=6, validation=50),
+    "paper": _PAPER | dict(data="simulated-6000", crop=15, initial_size=80, query_size=60, rounds=6),
     "paper-digits": _PAPER | dict(
-        data="digits", crop=0, image_size=16, initial_size=40, query_size=40, rounds=5, validation=40, augment=False),
+        data="digits", crop=0, image_size=16, initial_size=40, query_size=40, rounds=5, augment=False),
     "protocol-2021": dict(
-        strategy="margin", arch="resnet50", crop=0, image_size=224, pretrained="imagenet", fine_tune=False, dropout=0.5,
-        mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3, schedule="constant", augment=False, initial_size=20000,
-        query_size=1000, rounds=20, epochs_first=10, epochs=10, validation=0, warm_start=True),
+        strategy="margin", arch="resnet50", crop=0, image_size=224, pretrained="imagenet", backbone="fine_tune",
+        discriminative_lr=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
+        schedule="constant", steps=0, average_weights=False, augment=False, initial_size=20000, query_size=1000,
+        rounds=20, epochs_first=10, epochs=10, warm_start=True),
 }
 
 def make_config(

@@ -172,13 +172,18 @@ def learning_curve(
     title: str = "",  # title of the figure
     n: int = 0,  # number of evaluation samples; 0 if unknown
     simulated: bool = False,  # whether the data are simulated
+    reference: dict = None,  # content of `reference.json`, drawn as a dashed line; None for no line
 ) -> Figure:  # not registered with pyplot
     "Plot accuracy against labels."
     fig = Figure(figsize=(5, 3), dpi=120, layout="tight")
     ax = fig.add_subplot(xlabel="labels used", ylabel="accuracy")
     about = [title, f" · {n:,} evaluation samples" if n else "", ", simulated" if simulated else ""]
     ax.set_title("".join(about), fontsize=9)
-    ax.plot(rounds.labels, rounds.accuracy, marker="o", ms=4)
+    ax.plot(rounds.labels, rounds.accuracy, marker="o", ms=4, label="model")
+    if reference:
+        points = [(r["labels"], r["metrics"]["accuracy"]) for r in reference["rounds"]]
+        ax.plot(*zip(*points), ls="--", lw=1, color="grey", label=reference["name"])
+        ax.legend(frameon=False, fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=.3)
     return fig
@@ -189,14 +194,15 @@ def _artifact(folder, params, note, notebook):
     import wandb
     name = params.get("strategy", "supervised")
     artifact = wandb.Artifact(f"{name}-{params['seed']}-{note['id']}", type="run")
-    files = "params.yaml", "environment.json", "rounds.parquet", "queries.parquet", "stopping.json"
+    files = "params.yaml", "environment.json", "rounds.parquet", "queries.parquet", "stopping.json", "reference.json"
     for file in [notebook, *(folder/f for f in files)]:
         if file and file.is_file():
             artifact.add_file(str(file), file.name)
     if (folder/"rounds.parquet").is_file():
         data = read_json(folder/"environment.json", {}).get("data", {})
         title, n = f"{name}, seed {params['seed']}", params.get("holdout") or data.get("test", 0)
-        fig = learning_curve(pd.read_parquet(folder/"rounds.parquet"), title, n, data.get("simulated", False))
+        rounds, reference = pd.read_parquet(folder/"rounds.parquet"), read_json(folder/"reference.json")
+        fig = learning_curve(rounds, title, n, data.get("simulated", False), reference)
         with artifact.new_file("learning_curve.png", mode="wb") as f:
             fig.savefig(f)
     return artifact
