@@ -213,6 +213,7 @@ BENCHMARKS = dict(  # name of a notebook to what it measures
     scoring="scoring a pool from its file against bare forward passes in memory",
     mc_dropout="Monte-Carlo dropout over a pool against one pass, and against Baal",
     training="an epoch of training against a bare PyTorch loop",
+    instrument="processor time to detect a difference of 0.01 between two strategies, for each way of training",
     selection="strategies against scikit-activeml and Baal: time, memory and quality of the queries",
     loop="time of an experiment outside training and scoring, and modAL with a pool of pixels",
     scaling="time and memory of each strategy for pools of up to a million samples",
