@@ -25,8 +25,8 @@ from ..loop.sweep import plan, run_sweep
 # %% ../../nbs/apps/20_demo.ipynb #be0614a8
 STRATEGIES = ("random", "margin", "bald")
 SEEDS = (0, 1, 2)
-FULL = dict(initial_size=100, query_size=60, rounds=4, validation=100, epochs=10, epochs_first=10, batch_size=32)
-QUICK = dict(initial_size=60, query_size=30, rounds=2, validation=40, epochs=3, epochs_first=3, batch_size=32)
+FULL = dict(initial_size=100, query_size=60, rounds=4, epochs=10, steps=100, batch_size=32, ceiling=False)
+QUICK = dict(initial_size=60, query_size=30, rounds=2, epochs=3, steps=0, batch_size=32, ceiling=False)
 
 # %% ../../nbs/apps/20_demo.ipynb #f13e0598
 def make_data(
@@ -96,6 +96,6 @@ def run_demo(
         raise RuntimeError(f"{failed}, the first with: {first}")
     result = summarise(runs, "demo, quick version: too short to compare" if quick else "demo")
     print_result(result, h5, quick, say)
-    say(f"\ndata      {h5}\nruns      {runs}/*/active_learning.ipynb\nfigure    {runs}/learning_curves.png")
+    say(f"\ndata      {h5}\nruns      {runs}/*.ipynb\nfigure    {runs}/learning_curves.png")
     say(f"table     {runs}/results.parquet, {runs}/summary.csv\ntook      {time.time() - start:.0f} s")
     return result
