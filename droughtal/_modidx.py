@@ -2004,5 +2004,4 @@ d = { 'settings': { 'branch': 'main',
                                                   'droughtal.strategies.uncertainty.ordinal_variance_scores': ( 'nbs/strategies/uncertainty.html#ordinal_variance_scores',
                                                                                                                 'droughtal/strategies/uncertainty.py'),
                                                   'droughtal.strategies.uncertainty.ratio_scores': ( 'nbs/strategies/uncertainty.html#ratio_scores',
-                                                                                                     'droughtal/strategies/uncertainty.py')},
-            'nbs.experiments.cluster.slurm': {}}}
+                                                                                                     'droughtal/strategies/uncertainty.py')}}}
