@@ -30,8 +30,9 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
 from ..data.files import read_yaml, write_atomic
+from ..loop.seeds import mean_curve
 from .results import (
-    ceiling, curves_by_run, reference_curves, run_ceiling, run_reference, usable_metrics)
+    ceiling, curves_by_run, reference_curves, run_ceiling, run_references, usable_metrics)
 from .statistics import LOWER_IS_BETTER, aubc, learning_curves, metric_sign, t_interval
 
 # %% ../../nbs/analysis/40_plots.ipynb #99278fe4
@@ -188,13 +189,13 @@ def _ceiling_line(found, metric, ends):
     name = f"all {found.attrs['labels']:,} labels"
     return [ReferenceLine(name, list(ends), [mean] * 2, [low] * 2, [high] * 2, "dotted")]
 
-def _same_samples_line(name, found, metric):
-    "The mean over the seeds of a table from `reference_curves`, where all seeds have a value; maybe no line."
+def _same_samples_line(found, metric):
+    "The mean over the seeds of a table from `run_references`, where all seeds have a value; maybe no line."
     if metric not in found:
         return []
     curves = found.pivot(index="seed", columns="labels", values=metric).astype(float).dropna(axis=1)
     unknown = [np.nan] * curves.shape[1]
-    line = ReferenceLine(name, list(curves), list(curves.mean()), unknown, unknown, "dashed")
+    line = ReferenceLine(found.attrs["name"], list(curves), list(curves.mean()), unknown, unknown, "dashed")
     return [line] if curves.shape[1] else []
 
 def reference_lines(
@@ -203,9 +204,8 @@ def reference_lines(
     baseline: str = "random",  # strategy on whose samples the logistic regression was fitted
 ) -> list:  # `ReferenceLine` objects: the model with all labels, and logistic regression; those that are known
     "Find the lines with which curves are compared; raises `ValueError` as `ceiling` and `reference_curves` do."
-    found = reference_curves(table, baseline)
     ends = table.labels.min(), table.labels.max()
-    return _ceiling_line(ceiling(table), metric, ends) + _same_samples_line(found.attrs["name"], found, metric)
+    return _ceiling_line(ceiling(table), metric, ends) + _same_samples_line(reference_curves(table, baseline), metric)
 
 # %% ../../nbs/analysis/40_plots.ipynb #db97bf0a
 _UNBOUNDED = ("nll", "mae", "qwk")  # metrics with values outside 0 to 1
@@ -398,25 +398,15 @@ def plot_calibration(
 # %% ../../nbs/analysis/40_plots.ipynb #fe2db93b
 def _curve_of_runs(runs, metric, n):
     "Labels, mean, low and high of one or several runs, at the label counts that all have, as a table."
-    rounds = {r: pd.read_parquet(r/"rounds.parquet").set_index("labels") for r in runs}
-    for r, found in rounds.items():
-        if metric not in found or not np.isfinite(found[metric].astype(float)).all():
-            raise ValueError(f"metric: {r} lacks a finite {metric} in some rounds; choose another metric")
-    curves = pd.concat([found[metric].astype(float) for found in rounds.values()], axis=1, join="inner")
-    if len(runs) > 1:
-        ends = [t_interval(values) for values in curves.to_numpy()]
-    elif metric == "accuracy":
-        ends = [(v, *binomtest(round(v * n), n).proportion_ci(method="wilson")) for v in curves.iloc[:, 0]]
-    else:
-        ends = [(value, np.nan, np.nan) for value in curves.iloc[:, 0]]
-    return pd.DataFrame(ends, curves.index, ["mean", "low", "high"]).reset_index()
+    curve = mean_curve(runs, metric)
+    if len(runs) == 1 and metric == "accuracy":
+        ends = [binomtest(round(v * n), n).proportion_ci(method="wilson") for v in curve["mean"]]
+        curve["low"], curve["high"] = zip(*ends)
+    return curve.reset_index()
 
 def _own_lines(runs, metric, labels):
     "Reference lines of one or several runs: all labels, and logistic regression on their own samples."
-    own = [run_reference(r) for r in runs]
-    complete = all(len(table) for _, table in own)
-    tables = [table.assign(seed=i) for i, (_, table) in enumerate(own)]
-    below = _same_samples_line(own[0][0], pd.concat(tables), metric) if complete else []
+    below = _same_samples_line(run_references(dict(enumerate(runs))), metric)
     return _ceiling_line(run_ceiling(runs[0]), metric, (labels.min(), labels.max())) + below
 
 @plt.rc_context(STYLE)

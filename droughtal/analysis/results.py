@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['find_runs', 'describe_commit', 'collect', 'options_as_strategies', 'choose_runs', 'varying_parameters',
            'one_configuration', 'curves_by_run', 'usable_metrics', 'shared_curves', 'budget_note', 'shared_budget',
-           'ceiling', 'run_ceiling', 'run_reference', 'reference_curves']
+           'ceiling', 'run_ceiling', 'run_reference', 'reference_curves', 'run_references']
 
 # %% ../../nbs/analysis/10_results.ipynb #5e9107e4
 import os
@@ -459,8 +459,14 @@ def reference_curves(
     strategy: str = "random",  # strategy whose labelled samples are used
 ) -> pd.DataFrame:  # seed, labels and all metrics; attribute `name`; empty unless every run of the strategy has one
     "Read the references of a strategy's runs; raises `ValueError` for a damaged file."
-    runs = table[table.strategy == strategy].groupby("run").seed.first() if "run" in table else {}
-    parts = {seed: run_reference(run) for run, seed in runs.items()}
+    seeds = table[table.strategy == strategy].groupby("run").seed.first() if "run" in table else {}
+    return run_references({seed: run for run, seed in seeds.items()})
+
+def run_references(
+    runs: dict,  # seed to a run's folder
+) -> pd.DataFrame:  # as for `reference_curves`
+    "Read the references of runs; raises `ValueError` for a damaged file."
+    parts = {seed: run_reference(run) for seed, run in runs.items()}
     complete = [part.assign(seed=seed) for seed, (_, part) in parts.items() if len(part)]
     found = pd.concat(complete) if parts and len(complete) == len(parts) else pd.DataFrame(columns=["seed", "labels"])
     found.attrs["name"] = next((name for name, _ in parts.values()), "") if len(found) else ""

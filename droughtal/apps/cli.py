@@ -392,7 +392,8 @@ def features(
     as_json: _Json = False,
 ):
     "List the features of frozen backbones in the cache folder, or remove them; a run computes what it needs again."
-    from droughtal.models.features import cache_folder, list_features, remove_features
+    from droughtal.data.files import cache_folder
+    from droughtal.models.features import list_features, remove_features
     if remove:
         print(f"{remove_features(remove) / 1e6:,.1f} MB freed")
         return

@@ -6,7 +6,6 @@
 __all__ = ['N_SIMULATED', 'BUILT_IN', 'digits', 'truth_file', 'find_data']
 
 # %% ../../nbs/data/60_builtin.ipynb #f0f7782c
-import os
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from .checks import ParameterError
 from .droughtwatch import convert
-from .files import LockError, lock_file
+from .files import LockError, cache_folder, lock_file
 from .simulate import simulate_zip
 from .sources import from_arrays
 from .store import FORMAT_VERSION
@@ -67,8 +66,7 @@ def find_data(
             hint = f"make one with `droughtal data convert`, or name {' or '.join(BUILT_IN)}"
             raise ParameterError(f"data: no file {data}; {hint}")
         return Path(data)
-    cache = Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))
-    dest = cache/f"{data}-{version('droughtal')}-format{FORMAT_VERSION}.h5"
+    dest = cache_folder()/f"{data}-{version('droughtal')}-format{FORMAT_VERSION}.h5"
     if dest.is_file():
         return dest
     try:
@@ -77,5 +75,5 @@ def find_data(
                 BUILT_IN[data](dest)
     except LockError as e:
         hint = "set DROUGHTAL_CACHE to another folder"
-        raise ParameterError(f"data: cannot write to {cache} ({e.strerror}); {hint}") from None
+        raise ParameterError(f"data: cannot write to {dest.parent} ({e.strerror}); {hint}") from None
     return dest

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SOFT_LOCKS', 'NO_LOCKS', 'write_atomic', 'as_json', 'write_json', 'read_json', 'parse_yaml', 'read_yaml', 'LockError',
-           'lock_file', 'is_locked', 'only_writer', 'round_files', 'on_signals']
+           'lock_file', 'is_locked', 'only_writer', 'round_files', 'cache_folder', 'short_hash', 'on_signals']
 
 # %% ../../nbs/data/00_files.ipynb #fe84203a
 import errno
@@ -14,6 +14,7 @@ import re
 import signal
 import threading
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
@@ -202,6 +203,20 @@ def round_files(
 ) -> list:  # paths of its rounds' records, in order; empty if there are none
     "List the records of a run's rounds."
     return sorted((Path(run)/"rounds").glob("*.json"), key=lambda p: (len(p.name), p.name))
+
+# %% ../../nbs/data/00_files.ipynb #dd716e53
+def cache_folder(
+    name: str = "",  # name of a folder in the cache; empty for the cache itself
+) -> Path:  # the folder, which need not exist
+    "Return a folder of the cache: below what the environment variable DROUGHTAL_CACHE names, or ~/.cache/droughtal."
+    return Path(os.environ.get("DROUGHTAL_CACHE", Path.home()/".cache"/"droughtal"))/name
+
+def short_hash(
+    content,  # anything JSON can hold
+    digits: int = 16,  # length
+) -> str:  # hexadecimal; the order of a dict's keys does not matter
+    "Hash content for a name."
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:digits]
 
 # %% ../../nbs/data/00_files.ipynb #815b99bf
 @contextmanager

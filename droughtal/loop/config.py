@@ -198,9 +198,22 @@ class TrainingConfig:
                 "pretrained: training from scratch uses no weights; set backbone to fine_tune or frozen")
         if self.backbone == "fine_tune" and self.pretrained == "none":
             raise ParameterError("backbone: fine_tune needs weights; set pretrained to imagenet, simclr or a file")
+        if self.backbone == "frozen":
+            self._check_frozen()
         if self.pretrained == "simclr" and not isinstance(self, ExperimentConfig):
             raise ParameterError("pretrained: simclr is for active-learning runs; "
                                  "give the path of a file that pretrained_file returns")
+
+    def _check_frozen(self):
+        "Raise `ParameterError` for parameters that a head on frozen features cannot follow."
+        for name in ("warm_start", "only_new"):
+            if not self.dropout and getattr(self, name, False):
+                raise ParameterError(f"{name}: a linear head on frozen features is fitted to all labels from zero; "
+                                     f"unset {name}, or set dropout above 0")
+        if self.patience:
+            raise ParameterError("patience: a head on frozen features takes all of its steps; set patience to 0")
+        if self.views not in (1, 8):
+            raise ParameterError(f"views: 1 or 8, got {self.views}")
 
     @property
     def name(self): return "supervised"
@@ -305,6 +318,10 @@ class ExperimentConfig(TrainingConfig):
             needs = ", ".join(sorted(missing))
             raise ParameterError(f"init: {self.init} needs {needs}, but there is no trained model yet; "
                                  "choose random or a strategy that needs features only, such as typiclust")
+        for role in ("strategy", "init") if self.backbone == "frozen" else ():
+            if "activations" in _strategy(getattr(self, role), self.dropout).needs:
+                raise ParameterError(f"{role}: {getattr(self, role)} needs activations of inner layers, which a frozen "
+                                     "backbone has not stored; choose another strategy, or another backbone parameter")
         if self.only_new and self.query_size < 2:
             raise ParameterError("query_size: at least 2 with only_new, since BatchNorm cannot train on one sample")
         if self.retrain and (self.warm_start or self.only_new):

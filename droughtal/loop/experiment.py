@@ -61,21 +61,6 @@ def _weights(config, bands, name="pretrained"):
         raise ParameterError(text) from None
     return source
 
-def _check_frozen(config):
-    "Raise `ParameterError` for parameters that a head on frozen features cannot follow."
-    for name in ("warm_start", "only_new"):
-        if not config.dropout and getattr(config, name, False):
-            raise ParameterError(f"{name}: a linear head on frozen features is fitted to all labels from zero; "
-                                 f"unset {name}, or set dropout above 0")
-    if config.patience:
-        raise ParameterError("patience: a head on frozen features takes all of its steps; set patience to 0")
-    if config.views not in (1, 8):
-        raise ParameterError(f"views: 1 or 8, got {config.views}")
-    for role in ("strategy", "init") if isinstance(config, ExperimentConfig) else ():
-        if "activations" in get_strategy(getattr(config, role), config.dropout).needs:
-            raise ParameterError(f"{role}: {getattr(config, role)} needs activations of inner layers, which a frozen "
-                                 "backbone has not stored; choose another strategy, or another backbone parameter")
-
 def prepare_data(
     config: TrainingConfig,  # the run's parameters
     initial_size: int,  # samples labelled before the first query; 0 in a supervised run
@@ -102,12 +87,10 @@ def make_classifier(
     config: TrainingConfig,  # the run's parameters
     chips: Chips,  # the data set
 ) -> ChipClassifier | FrozenClassifier:  # not yet fitted
-    "Make the classifier of a run; raises `ParameterError` for weights, a device or a combination that cannot be used."
+    "Make the classifier of a run; raises `ParameterError` for weights or a device that cannot be used."
     kind = FrozenClassifier if config.backbone == "frozen" else ChipClassifier
     own = dict(pretrained=_weights(config, chips.bands), device=pick_device(config.device))
-    if kind is FrozenClassifier:
-        _check_frozen(config)
-    else:
+    if kind is ChipClassifier:
         own["fine_tune"] = config.backbone == "fine_tune" and config.discriminative_lr
     shared = {name: getattr(config, name) for name in signature(kind).parameters if hasattr(config, name)}
     return kind(chips, **shared | own)
@@ -291,6 +274,8 @@ def choose_query(self: Experiment) -> tuple:  # indices and scores
     "Choose the samples of this round's query; at the end of the pool, all that are left."
     return self.ask(self.learner, min(self.config.query_size, len(self.pool)), _QUERY, self.round)
 
+def _epochs(config, round): return config.epochs if round else config.epochs_first or config.epochs
+
 @patch
 def teach(self: Experiment,
     ids,  # indices of the newly labelled samples
@@ -298,8 +283,8 @@ def teach(self: Experiment,
 ) -> None:
     "Train the learner on new labels and, without `only_new`, all earlier ones."
     c = self.config
-    epochs, only_new = (c.epochs, c.only_new) if self.round else (c.epochs_first or c.epochs, False)
-    self.learner.teach(ids, answers, only_new=only_new, validation=self.validation(), epochs=epochs)
+    self.learner.teach(ids, answers, only_new=c.only_new and self.round > 0, validation=self.validation(),
+                       epochs=_epochs(c, self.round))
 
 @patch
 def _remove_from_pool(self: Experiment, ids):
@@ -426,9 +411,8 @@ def restore(self: Experiment,
 @patch
 def _fit(self: Experiment, classifier):
     "Train a classifier on the labels of the last round, as that round did."
-    c = self.config
-    epochs = c.epochs if self.round > 1 else c.epochs_first or c.epochs
-    classifier.fit(self.learner.X_training, self.learner.y_training, validation=self.validation(), epochs=epochs)
+    classifier.fit(self.learner.X_training, self.learner.y_training, validation=self.validation(),
+                   epochs=_epochs(self.config, self.round - 1))
 
 @patch
 def finished(self: Experiment) -> bool:  # whether the run has ended
@@ -473,7 +457,7 @@ def run_experiment(
         experiment.measure_training_noise()
         write_reference(experiment.folder, experiment.classifier, experiment.parts["evaluation"])
         try:
-            experiment.check_data(all_bytes=not getattr(experiment.classifier, "fixed_features", False))
+            experiment.check_data(all_bytes=not experiment.classifier.fixed_features)
         except ParameterError as e:
             experiment.folder.set_aside(n := len(records))
             raise ParameterError(f"{e}; the rounds from {n} on may have used changed data and are set aside") from None
@@ -497,7 +481,7 @@ def run_supervised(
         else:
             phase("train", run.classifier.fit, ids, answers, validation=validation)
             evaluated = phase("evaluate", run.evaluate)
-            run.check_data(all_bytes=not getattr(run.classifier, "fixed_features", False))
+            run.check_data(all_bytes=not run.classifier.fixed_features)
             record = run.record(phase, evaluated, ids, np.full(len(ids), np.nan), answers)
             run.folder.commit(record, run.classifier.model_.state_dict())
         run.tracker.log(record)

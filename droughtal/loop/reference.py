@@ -75,7 +75,7 @@ def write_reference(
 ) -> Path:  # reference.json in the folder; None if the run needs none
     "Write the metrics of logistic regression on the samples of each round, unless `reference` is off."
     params, rounds, chips = folder.record.params, folder.record.rounds, classifier.chips
-    frozen, file = getattr(classifier, "fixed_features", False), folder.path/"reference.json"
+    frozen, file = classifier.fixed_features, folder.path/"reference.json"
     if not (params.get("reference") and rounds) or frozen and not params["dropout"]:
         return None
     if _is_current(file, rounds):

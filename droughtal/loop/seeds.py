@@ -4,12 +4,10 @@
 
 # %% auto #0
 __all__ = ['split_ranges', 'is_list', 'read_seeds', 'seeds_text', 'data_fingerprint', 'changed_from_default', 'run_name',
-           'seed_pattern', 'SeedList', 'seed_configs', 'read_configs', 'record_attempt', 'is_finished', 'run_seeds',
-           'mean_curve']
+           'seed_pattern', 'SeedList', 'seed_configs', 'read_configs', 'record_attempt', 'error_text', 'is_finished',
+           'run_seeds', 'mean_curve']
 
 # %% ../../nbs/loop/55_seeds.ipynb #78c46ac3
-import hashlib
-import json
 import os
 import platform
 import re
@@ -22,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..data.files import read_json, write_json
+from ..data.files import read_json, short_hash, write_json
 from .config import NEUTRAL_PARAMETERS, ParameterError, TrainingConfig, changed_parameters
 from .config import read_parameters, read_value
 from .record import RecordError, read_record
@@ -92,8 +90,8 @@ def run_name(
 ) -> str:  # STRATEGY-SEED-HASH
     "Name a run by its parameters; raises `ParameterError` if there are no such data."
     changed = changed_from_default(config, NEUTRAL_PARAMETERS | {"strategy", "seed", "data"})
-    text = json.dumps(dict(data=fingerprint or data_fingerprint(config.data)) | changed, sort_keys=True)
-    return f"{config.name}-{config.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    code = short_hash(dict(data=fingerprint or data_fingerprint(config.data)) | changed, 8)
+    return f"{config.name}-{config.seed}-{code}"
 
 def seed_pattern(
     name: str,  # STRATEGY-SEED-HASH
@@ -143,6 +141,13 @@ def record_attempt(
     others = [a for a in attempts if (a["started"], a["pid"]) != (attempt["started"], attempt["pid"])]
     write_json(file, others + [attempt])
 
+def error_text(
+    error: BaseException,  # any exception
+    plain=(ParameterError, RecordError),  # types whose message needs no type before it
+) -> str:  # the message
+    "Describe an error in one text."
+    return str(error) if isinstance(error, plain) else f"{type(error).__name__}: {error}"
+
 @contextmanager
 def _recorded(folder):
     "Record the block as an attempt; its errors pass through."
@@ -152,8 +157,7 @@ def _recorded(folder):
     try:
         yield
     except Exception as e:
-        plain = isinstance(e, (ParameterError, RecordError))
-        ended = dict(outcome="failed", error=str(e) if plain else f"{type(e).__name__}: {e}")
+        ended = dict(outcome="failed", error=error_text(e))
         raise
     except BaseException:
         ended = dict(outcome="interrupted")
@@ -177,8 +181,7 @@ def _error_of(failed):
     "One error for those of several seeds, with equal messages named once."
     texts = {}
     for seed, e in failed.items():
-        plain = isinstance(e, (ParameterError, RecordError))
-        texts.setdefault(str(e) if plain else f"{type(e).__name__}: {e}", []).append(seed)
+        texts.setdefault(error_text(e), []).append(seed)
     kind = ParameterError if all(isinstance(e, ParameterError) for e in failed.values()) else RuntimeError
     named = [f"{text} (seed{'s' * (len(s) > 1)} {seeds_text(s) if len(s) > 1 else s[0]})" for text, s in texts.items()]
     return kind("; ".join(named))
@@ -210,10 +213,13 @@ def mean_curve(
     runs,  # folders of runs
     metric: str = "accuracy",  # name of a metric
 ) -> pd.DataFrame:  # index labels; columns seeds, mean, sd, low, high; all but mean are NaN for one run
-    "Summarise the learning curves of several seeds."
+    "Summarise the learning curves of several seeds; raises `ValueError` for a metric that is not finite."
     from scipy.stats import t
-    curves = [pd.read_parquet(Path(r)/"rounds.parquet").set_index("labels")[metric].astype(float) for r in runs]
-    curves = pd.concat(curves, axis=1, join="inner")
+    rounds = {r: pd.read_parquet(Path(r)/"rounds.parquet").set_index("labels") for r in runs}
+    for r, found in rounds.items():
+        if metric not in found or not np.isfinite(found[metric].astype(float)).all():
+            raise ValueError(f"metric: {r} lacks a finite {metric} in some rounds; choose another metric")
+    curves = pd.concat([found[metric].astype(float) for found in rounds.values()], axis=1, join="inner")
     n, found = len(runs), pd.DataFrame(dict(seeds=len(runs), mean=curves.mean(axis=1), sd=curves.std(axis=1)))
     half = found.sd * t.ppf(.975, n - 1) / np.sqrt(n) if n > 1 else np.nan
     return found.assign(low=found["mean"] - half, high=found["mean"] + half)

@@ -27,9 +27,9 @@ import pandas as pd
 from .config import ExperimentConfig, NEUTRAL_PARAMETERS, ParameterError, TrainingConfig
 from .config import changed_parameters, make_config, read_value, unknown_parameter
 from ..data.files import Timeout, is_locked, lock_file, on_signals, parse_yaml, read_json, write_json
-from .launch import execute_seeds, interrupt_notebooks, launch_lock, report_file
+from .launch import NotebookError, execute_seeds, interrupt_notebooks, launch_lock, report_file
 from .record import RecordError, read_record
-from .seeds import changed_from_default, data_fingerprint, record_attempt, run_name, split_ranges
+from .seeds import changed_from_default, data_fingerprint, error_text, record_attempt, run_name, split_ranges
 
 # %% ../../nbs/loop/80_sweep.ipynb #3b4000e7
 def _split(field, value):
@@ -269,8 +269,7 @@ def _execute(runs):
     except KeyboardInterrupt:
         error = dict(outcome="interrupted")
     except Exception as e:
-        plain = type(e).__name__ in ("ParameterError", "RecordError", "NotebookError")
-        error = dict(outcome="failed", error=str(e) if plain else f"{type(e).__name__}: {e}")
+        error = dict(outcome="failed", error=error_text(e, (ParameterError, RecordError, NotebookError)))
     finally:
         _active.discard(key)
     found = {c.out: attempt for c in runs if (attempt := _attempt_since(c.out, began))}

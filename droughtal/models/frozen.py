@@ -14,15 +14,14 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import nn
 
 from ..data.checks import check_int
-from ..data.chips import Chips, as_ids, check_range, check_trainable, class_weights
-from .estimator import PoolScores
+from ..data.chips import Chips, as_ids, check_range, check_trainable, class_weights, even_batches
+from .estimator import ChipEstimator, PoolScores
 from .features import StoredFeatures, stored_features
 from .network import ChipNet, make_head
-from .training import TrainingDiverged, evaluating, seeded
+from .training import TrainingDiverged, head_logits, seeded, training_fit
 
 # %% ../../nbs/models/35_frozen.ipynb #froz0007
 def _rotated(x):
@@ -136,7 +135,7 @@ def train_head(
         head.train()
         for _ in range(steps):
             if not batches:
-                batches = np.array_split(rng.permutation(len(x)), -(-len(x) // batch_size))
+                batches = np.array_split(rng.permutation(len(x)), len(even_batches(len(x), batch_size)))
                 losses.append([])
             ids = torch.from_numpy(batches.pop()).to(x.device)
             loss = F.cross_entropy(head(x[ids]), y[ids], weight=weights)
@@ -154,7 +153,7 @@ def train_head(
 
 # %% ../../nbs/models/35_frozen.ipynb #froz0016
 @dataclass(eq=False, repr=False)
-class FrozenClassifier(ClassifierMixin, PoolScores, BaseEstimator):
+class FrozenClassifier(ChipEstimator):
     "A scikit-learn classifier over sample indices: a head on the stored features of a frozen backbone."
     chips: Chips  # the data set
     arch: str = "resnet18"  # name of the backbone, a key of `droughtal.models.network.ARCHS`
@@ -218,10 +217,10 @@ class FrozenClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         train = self._fit_dropout if self.dropout else self._fit_linear
         self.n_fits_ = n_fits
         losses, steps = train(x, y, check_int("epochs", self.epochs if epochs is None else epochs))
-        self.training_ = self._training_fit(x, y) | dict(steps=steps)
+        self.training_ = training_fit(head_logits(self.model_, x), torch.from_numpy(y)) | dict(steps=steps)
         history = [dict(epoch=i, train_loss=loss) for i, loss in enumerate(losses or [self.training_["train_loss"]])]
         self.training_ |= dict(history=history, best_epoch=len(history) - 1)
-        return self._fitted(validation, n_fits + 1)
+        return self.finish_fit(validation, n_fits + 1)
 
     def _fit_linear(self, x, y, epochs):
         "Fit the linear head; returns no losses of epochs, and the number of iterations."
@@ -237,8 +236,8 @@ class FrozenClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 
     def _fit_dropout(self, x, y, epochs):
         "Train the dropout head; returns the loss of each epoch, and the number of steps."
-        seed = int(np.random.SeedSequence([self.own_seed(), self.n_fits_]).generate_state(1)[0])
-        steps = max(self.steps, epochs * -(-len(x) // self.batch_size))
+        seed = self.fit_seed(self.n_fits_)
+        steps = max(self.steps, epochs * len(even_batches(len(x), self.batch_size)))
         weights = class_weights(y, self.chips.n_classes) if self.class_weights else None
         weights = None if weights is None else torch.as_tensor(weights, device=self.device)
         if not (self.warm_start and hasattr(self, "model_")):
@@ -247,36 +246,6 @@ class FrozenClassifier(ClassifierMixin, PoolScores, BaseEstimator):
                             self.batch_size, self.lr, self.optimizer, self.schedule, weights, seed)
         return losses, steps
 
-    def _training_fit(self, x, y):
-        "Loss and accuracy of the trained head on its training rows."
-        with evaluating(self.model_.head) as head:
-            logits, y = head(x.to(self.device)).float().cpu(), torch.from_numpy(y)
-        return dict(train_loss=float(F.cross_entropy(logits, y)),
-                    train_accuracy=float((logits.argmax(1) == y).float().mean()))
-
-    def _fitted(self, validation, n_fits):
-        self.validation_ = tuple(np.asarray(a, np.int64) for a in validation)
-        self.classes_, self.n_fits_ = np.arange(self.chips.n_classes), n_fits
-        self.clear_cache()
-        return self
-
-    def restore(self,
-        state: dict,  # state dict of the model; that of `initial_model()` with `n_fits=0` can score before any label
-        n_fits: int,  # number of fits that led to it
-        validation=None,  # (sample indices, labels) of the last fit
-    ):  # the fitted classifier
-        "Restore the state after `n_fits` fits; raises `RuntimeError` for weights of another head."
-        self.model_ = self.initial_model()
-        self.model_.load_state_dict(state)
-        return self._fitted(((), ()) if validation is None else validation, n_fits)
-
-    def true_labels(self,
-        X,  # sample indices, 1-D array of int
-    ) -> np.ndarray:  # labels, int64 (len(X),)
-        "Ground-truth labels, not charged to the budget; for oracle baselines only."
-        return self.chips.labels[as_ids(X, "X")]
-
-    def __sklearn_clone__(self): return type(self)(**self.get_params(deep=False))  # shares `chips`
     def __getstate__(self): return super().__getstate__() | dict(run_cache={}, _stored=None, _kept=None)
 
 # %% ../../nbs/models/35_frozen.ipynb #froz0018

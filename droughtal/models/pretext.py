@@ -8,7 +8,6 @@ __all__ = ['nt_xent', 'random_window', 'random_light', 'random_noise', 'random_v
 
 # %% ../../nbs/models/40_pretext.ipynb #e61cc1c2
 import hashlib
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,10 +19,9 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 
 from ..data.checks import ParameterError, as_seed, check_int, check_positive
-from ..data.chips import Chips, random_dihedral
-from ..data.files import LockError, lock_file
+from ..data.chips import Chips, even_batches, random_dihedral
+from ..data.files import LockError, cache_folder, lock_file, short_hash
 from ..data.store import progress_bar
-from .features import cache_folder
 from .network import ChipNet, Prepare, WeightsError, make_backbone, read_weights, write_weights
 from .training import TrainingDiverged, pool_features, seeded
 
@@ -149,7 +147,7 @@ def pretrain(
         net = nn.Sequential(backbone, _projection_head(backbone.n_features, dim))
     net.to(device, memory_format=torch.channels_last).train()
     rng, views = np.random.default_rng([seed, 0]), _view_maker(chips, crop, image_size, seed, device)
-    n_batches, history = -(-len(ids) // batch_size), []
+    n_batches, history = len(even_batches(len(ids), batch_size)), []
     optimizer = torch.optim.AdamW(net.parameters(), lr, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * n_batches)
     for _ in progress_bar(range(epochs), desc="pretrain") if progress else range(epochs):
@@ -177,8 +175,7 @@ def pretrained_file(
     options = dict(arch=arch, crop=crop, image_size=image_size, epochs=epochs, seed=seed)
     samples = hashlib.sha256(np.sort(np.asarray(ids, np.int64)).tobytes()).hexdigest()
     about = options | dict(data=chips.fingerprint, bands=list(chips.bands), ids=samples)
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    file = cache_folder("simclr")/f"{arch}-{epochs}epochs-{key}.pt"
+    file = cache_folder("simclr")/f"{arch}-{epochs}epochs-{short_hash(about)}.pt"
     try:
         with lock_file(file.with_suffix(".lock"), wait=-1):
             with suppress(WeightsError):  # missing or damaged

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OPTIMIZERS', 'split_params', 'make_learner', 'KeepBest', 'CountSteps', 'seeded', 'evaluating', 'AverageWeights',
-           'TrainingDiverged', 'train_model', 'pool_features', 'run_layers', 'head_logits', 'mc_probs',
+           'TrainingDiverged', 'training_fit', 'train_model', 'pool_features', 'run_layers', 'head_logits', 'mc_probs',
            'confidence_bins', 'expected_calibration_error', 'compute_metrics']
 
 # %% ../../nbs/models/20_training.ipynb #c1018ebb
@@ -169,12 +169,19 @@ class AverageWeights(Callback):
 class TrainingDiverged(RuntimeError):
     "The loss or the model's output became infinite or NaN."
 
-def _training_fit(learn):
-    "Cross-entropy (nats) and accuracy of the model on its training samples; NaN or infinite if the model's output is."
+def training_fit(
+    logits: torch.Tensor,  # float32 (n, K)
+    labels: torch.Tensor,  # int64 (n,)
+) -> dict:  # train_loss (mean cross-entropy, nats; NaN or infinite if a logit is) and train_accuracy
+    "Compute how well a model fits its training samples."
+    return dict(train_loss=F.cross_entropy(logits, labels).item(),
+                train_accuracy=(logits.argmax(1) == labels).float().mean().item())
+
+def _fit_of(learn):
+    "The fit of a learner's model to its training samples."
     with evaluating(learn.model):
         outputs = [(learn.model(x).float(), y) for x, y in _plain_loader(learn)]
-    logits, labels = map(torch.cat, zip(*outputs))
-    return F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).float().mean().item()
+    return training_fit(*map(torch.cat, zip(*outputs)))
 
 def train_model(
     learn: Learner,  # learner from `make_learner`
@@ -207,12 +214,13 @@ def train_model(
             learn.fit(-(-steps // batches), lr=rates, cbs=cbs)
     names, values = learn.recorder.metric_names[1:-1], learn.recorder.values
     history = [dict(epoch=i, **{n: float(x) for n, x in zip(names, v) if x is not None}) for i, v in enumerate(values)]
-    loss, share = _training_fit(learn)
-    for what, values in (("training loss", [h["train_loss"] for h in history]), ("model's output", [loss])):
+    fit = _fit_of(learn)
+    losses = {"training loss": [h["train_loss"] for h in history], "model's output": [fit["train_loss"]]}
+    for what, values in losses.items():
         if not np.isfinite(values).all():
             raise TrainingDiverged(f"the {what} is not finite after {len(history)} epochs at lr={lr}; lower lr")
     return dict(history=history, best_epoch=keep.best_epoch if keep else len(history) - 1, steps=learn.train_iter,
-                train_loss=loss, train_accuracy=share)
+                **fit)
 
 # %% ../../nbs/models/20_training.ipynb #d1eea255
 @contextmanager

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
-           'probabilities', 'mc_probabilities', 'features', 'labelled', 'once_per_run', 'universe_features',
-           'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature', 'UnknownStrategy',
-           'get_strategy', 'check_options']
+           'probabilities', 'mc_probabilities', 'features', 'labelled', 'once_per_run', 'features_apart',
+           'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature',
+           'UnknownStrategy', 'get_strategy', 'check_options']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
 import inspect
@@ -134,21 +134,28 @@ def once_per_run(
         cache[name] = universe, compute(universe)
     return cache[name]
 
+def features_apart(
+    learner,  # modAL learner
+    ids,  # sample indices, (n,), of pool and labelled samples
+    kind: str = "features",  # "features" (output of the backbone) or "embeddings" (input of the last layer)
+) -> torch.Tensor:  # float32 (n, f)
+    "Features, asked for apart: a trained network has those of the pool by now; all together would be another pass."
+    known = np.isin(ids, labelled(learner)[0])
+    if getattr(learner.estimator, "fixed_features", False) or known.all() or not known.any():
+        return features(learner, ids, kind)
+    pool = features(learner, ids[~known], kind)
+    x = pool.new_empty(len(ids), pool.shape[1])
+    x[torch.as_tensor(~known)], x[torch.as_tensor(known)] = pool, features(learner, ids[known], kind).to(x)
+    return x
+
 def universe_features(
     learner,  # modAL learner
     X,  # sample indices of the pool, (n,)
     kind: str = "features",  # "features" (output of the backbone) or "embeddings" (input of the last layer)
 ) -> tuple:  # sorted sample indices of the universe, pool and labelled samples together, and their features
     "Features of the universe, from those of pool and labelled samples; raises `ValueError` if any is NaN or infinite."
-    known = labelled(learner)[0]
-    universe, x = np.union1d(known, X), None
-    if getattr(learner.estimator, "fixed_features", False):
-        return universe, features(learner, universe, kind)
-    for ids in filter(len, (X, known)):  # a network has them by now, while all together would be another pass
-        part = features(learner, ids, kind)
-        x = part.new_empty(len(universe), part.shape[1]) if x is None else x
-        x[torch.from_numpy(np.searchsorted(universe, ids))] = part
-    return universe, x
+    universe = np.union1d(labelled(learner)[0], X)
+    return universe, features_apart(learner, universe, kind)
 
 
 # %% ../../nbs/strategies/00_core.ipynb #f75016f1
