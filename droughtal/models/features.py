@@ -24,19 +24,14 @@ from ..data.checks import ParameterError
 from ..data.chips import Chips, as_ids
 from ..data.files import cache_folder, lock_file, read_json, short_hash, write_json
 from ..data.store import StoreError, progress_bar, verify_checksums
-from .network import LITE0_STD, RGB, ChipNet, Prepare, WeightsError, make_backbone
+from .backbones import WeightsError, arch_name, input_side, make_backbone, pixel_statistics
+from .network import ChipNet, Prepare
 from .training import evaluating, seeded
 
 # %% ../../nbs/models/25_features.ipynb #feat0007
-def _pixel_statistics(chips, arch, pretrained):
-    "Mean and standard deviation by which each band is normalised."
-    if arch == "lite0" and pretrained is True and chips.dtype == np.uint8 and set(chips.bands) == set(RGB):
-        return np.full(3, 127.), np.full(3, 128 * LITE0_STD)
-    return chips.mean, chips.std
-
 def frozen_network(
     chips: Chips,  # the data set
-    arch: str,  # name of the backbone, a key of `droughtal.models.network.ARCHS`
+    arch: str,  # name of the backbone, see `make_backbone`
     pretrained=False,  # False (random weights, drawn with seed 0), True (ImageNet) or a path to weights
     crop: int = 0,  # side of the central square to keep, px; 0 for all
     image_size: int = 0,  # side to resample to, px; 0 for none
@@ -44,7 +39,8 @@ def frozen_network(
     "Make the network whose features are stored; raises `ValueError` or `WeightsError` as `make_backbone` does."
     with seeded(0):
         backbone = make_backbone(arch, chips.bands, pretrained)
-    prepare = Prepare(*_pixel_statistics(chips, arch, pretrained), crop, image_size)
+    side = input_side(backbone, arch, image_size)
+    prepare = Prepare(*pixel_statistics(chips, arch, pretrained), crop, side)
     net = ChipNet(prepare, backbone, nn.Identity())
     return net.to(memory_format=torch.channels_last)
 
@@ -106,9 +102,10 @@ class StoredFeatures:
 # %% ../../nbs/models/25_features.ipynb #feat0019
 def _description(chips, arch, pretrained, crop, image_size, views):
     "Everything that the features of a data file depend on, for JSON."
-    mean, std = (np.asarray(a, float).tolist() for a in _pixel_statistics(chips, arch, pretrained))
-    return dict(form=1, data=chips.fingerprint, bands=list(chips.bands), arch=arch, crop=crop, image_size=image_size,
-                views=views, mean=mean, std=std, weights=weights_fingerprint(arch, chips.bands, pretrained))
+    mean, std = (np.asarray(a, float).tolist() for a in pixel_statistics(chips, arch, pretrained))
+    return dict(form=1, data=chips.fingerprint, bands=list(chips.bands), arch=arch_name(arch), crop=crop,
+                image_size=image_size, views=views, mean=mean, std=std,
+                weights=weights_fingerprint(arch, chips.bands, pretrained))
 
 def features_file(
     chips: Chips,  # the data set
@@ -121,7 +118,8 @@ def features_file(
     "Name the file of the features with these parameters."
     about = _description(chips, arch, pretrained, crop, image_size, views)
     side = image_size or min(crop or min(chips.size), *chips.size)
-    return cache_folder("features")/f"{arch}-{side}px-{short_hash(about)}.f32"
+    name = arch_name(arch).replace(":", "-").replace("/", "-")
+    return cache_folder("features")/f"{name}-{side}px-{short_hash(about)}.f32"
 
 # %% ../../nbs/models/25_features.ipynb #feat0022
 BLOCK = 64  # samples in one pass of the backbone
@@ -180,7 +178,7 @@ def _open_stored(file):
 
 def stored_features(
     chips: Chips,  # the data set
-    arch: str,  # name of the backbone, a key of `droughtal.models.network.ARCHS`
+    arch: str,  # name of the backbone, see `make_backbone`
     pretrained=False,  # False (random weights, drawn with seed 0), True (ImageNet) or a path to weights
     crop: int = 0,  # side of the central square to keep, px; 0 for all
     image_size: int = 0,  # side to resample to, px; 0 for none

@@ -22,7 +22,8 @@ from ..data.checks import ParameterError, as_seed, check_int, check_positive
 from ..data.chips import Chips, even_batches, random_dihedral
 from ..data.files import LockError, cache_folder, lock_file, short_hash
 from ..data.store import progress_bar
-from .network import ChipNet, Prepare, WeightsError, make_backbone, read_weights, write_weights
+from .backbones import WeightsError, make_backbone, read_weights, write_weights
+from .network import ChipNet, Prepare
 from .training import TrainingDiverged, pool_features, seeded
 
 # %% ../../nbs/models/40_pretext.ipynb #253b134c
@@ -120,7 +121,7 @@ def pretrain(
     chips: Chips,  # the data set; its labels are not used
     ids,  # sample indices to learn from, 1-D array of int, at least 2
     out,  # file to write
-    arch: str = "resnet18",  # name of the ResNet, a key of `droughtal.models.network.ARCHS`
+    arch: str = "resnet18",  # name of the ResNet, see `make_backbone`
     crop: int = 0,  # side of the central square that the classifier will see, px; 0 for all
     image_size: int = 0,  # side that the classifier will resample to, px; 0 for none
     epochs: int = 100,  # epochs

@@ -29,6 +29,7 @@ from torch.optim.swa_utils import AveragedModel, get_swa_multi_avg_fn, update_bn
 from ..data.checks import as_seed
 from ..data.chips import Chips, as_ids, check_range, check_trainable
 from ..data.store import progress_bar
+from .backbones import stem_parameters
 from .network import ChipNet, ConsistentDropout
 
 # %% ../../nbs/models/20_training.ipynb #0c486ccb
@@ -40,7 +41,7 @@ def split_params(
     model: ChipNet,  # the network
 ) -> list:  # parameters of the stem, of the rest of the backbone, and of the head
     "Split the parameters into three groups for discriminative learning rates."
-    stem = [*model.backbone.conv1.parameters(), *model.backbone.bn1.parameters()]
+    stem = stem_parameters(model.backbone)
     in_stem = {id(p) for p in stem}
     return [stem, [p for p in model.backbone.parameters() if id(p) not in in_stem], list(model.head.parameters())]
 
