@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SOFT_LOCKS', 'NO_LOCKS', 'write_atomic', 'as_json', 'write_json', 'read_json', 'parse_yaml', 'read_yaml', 'LockError',
-           'lock_file', 'is_locked', 'only_writer', 'round_files', 'cache_folder', 'short_hash', 'on_signals']
+           'lock_file', 'is_locked', 'only_writer', 'round_files', 'cache_folder', 'short_hash', 'sha256_file',
+           'on_signals']
 
 # %% ../../nbs/data/00_files.ipynb #fe84203a
 import errno
@@ -13,7 +14,7 @@ import os
 import re
 import signal
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 
@@ -217,6 +218,17 @@ def short_hash(
 ) -> str:  # hexadecimal; the order of a dict's keys does not matter
     "Hash content for a name."
     return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:digits]
+
+# %% ../../nbs/data/00_files.ipynb #36ba0769
+def sha256_file(
+    file,  # path of a file, or a binary stream at its beginning
+) -> str:  # SHA-256, hex
+    "Compute the SHA-256 of a file in constant memory."
+    digest = sha256()
+    with nullcontext(file) if hasattr(file, "read") else open(file, "rb", buffering=0) as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 # %% ../../nbs/data/00_files.ipynb #815b99bf
 @contextmanager
