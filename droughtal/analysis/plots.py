@@ -30,6 +30,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import binomtest
 
 from ..data.files import read_yaml, write_atomic
+from ..loop.config import strategy_label
 from ..loop.seeds import mean_curve
 from .results import (
     ceiling, curves_by_run, reference_curves, run_ceiling, run_references, usable_metrics)
@@ -417,7 +418,7 @@ def plot_run(
     "Plot the learning curve of a run, or the mean of several; raises `ValueError` for a metric that is not finite."
     runs = [Path(r) for r in ([runs] if isinstance(runs, (str, Path)) else runs)]
     params, data = read_yaml(runs[0]/"params.yaml"), json.loads((runs[0]/"environment.json").read_text())["data"]
-    n, name = params["holdout"] or data["test"], params.get("strategy", "supervised")
+    n, name = params["holdout"] or data["test"], strategy_label(params.get("strategy", "supervised"))
     curve, (fig, ax) = _curve_of_runs(runs, metric, n), plt.subplots(figsize=(.7 * PAGE, 2.5))
     lines = _own_lines(runs, metric, curve.labels)
     _draw_curve(ax, curve, name)

@@ -20,6 +20,7 @@ import pandas as pd
 
 from ..data.files import read_json, round_files
 from ..loop.config import MACHINE_PARAMETERS, NEUTRAL_PARAMETERS, ParameterError, changed_parameters
+from ..loop.config import strategy_labels
 from ..loop.record import RecordError, check_against_data, read_record
 
 # %% ../../nbs/analysis/10_results.ipynb #7974258d
@@ -94,6 +95,12 @@ def _varying(dicts):
 def _condition(name, value):
     text = str(value)[:8] if name == "fingerprint" else str(value)
     return f"{name}={text!r}" if text == "" or set(text) & set(",=") else f"{name}={text}"
+
+def _add_labels(runs):
+    "Shorten the names of strategies from outside the package."
+    labels = strategy_labels(dict.fromkeys(r["strategy"] for r in runs))
+    for r in runs:
+        r["strategy"] = labels[r["strategy"]]
 
 def _add_configurations(runs):
     "Set the configuration of each run; supervised runs, with fewer parameters, are compared only with each other."
@@ -219,6 +226,7 @@ def collect(
     runs, left, wrong = _read_runs(folder, unfinished, data)
     if wrong and strict:
         raise RecordError(" | ".join(wrong.values()))
+    _add_labels(runs)
     _add_configurations(runs)
     _check_runs(folder, runs, left, wrong)
     _warn_left_out(folder, runs, left, wrong, unfinished)

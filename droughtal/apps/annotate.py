@@ -48,7 +48,7 @@ class SessionConfig(ExperimentConfig):
     resume: bool = param(True, "resume the session in the same folder")
 
     @property
-    def name(self): return f"annotate-{self.strategy}"
+    def name(self): return f"annotate-{super().name}"
 
     def __post_init__(self):
         super().__post_init__()

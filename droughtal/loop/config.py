@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MACHINE_PARAMETERS', 'NEUTRAL_PARAMETERS', 'PRESETS', 'param', 'read_value', 'unknown_parameter', 'read_parameters',
-           'TrainingConfig', 'parse_options', 'read_options', 'ExperimentConfig', 'changed_parameters', 'make_config']
+           'strategy_label', 'strategy_labels', 'TrainingConfig', 'parse_options', 'read_options', 'ExperimentConfig',
+           'changed_parameters', 'make_config']
 
 # %% ../../nbs/loop/10_config.ipynb #e9c87f45
 import ast
@@ -27,9 +28,10 @@ def param(
     low=None,  # smallest value allowed; None for no limit
     high=None,  # largest value allowed; None for no limit
     choices=None,  # values allowed, or a function that returns them; None for any
+    also: str = None,  # regular expression of text that is allowed besides the choices
 ):  # dataclass field
     "Declare a parameter."
-    return field(default=default, metadata=dict(help=help, low=low, high=high, choices=choices))
+    return field(default=default, metadata=dict(help=help, low=low, high=high, choices=choices, also=also))
 
 def _check_type(name, value, kind):
     "Return the value, an int as float where `kind` is float; raises `ParameterError` for other types, inf and nan."
@@ -53,7 +55,7 @@ def _check_limits(f, value):
         raise ParameterError(f"{f.name}: at least {low}, got {value}")
     if high is not None and value > high:
         raise ParameterError(f"{f.name}: at most {high}, got {value}")
-    if choices and value not in choices:
+    if choices and value not in choices and not re.fullmatch(f.metadata["also"] or "(?!)", value):
         listed = ", ".join(choices) if len(choices) <= 20 else f"{len(choices)} names"
         near = get_close_matches(value, choices, 3, .5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -127,22 +129,42 @@ def read_parameters(
             namespace[name] = read_value(f, namespace[name])
 
 # %% ../../nbs/loop/10_config.ipynb #01e5b5ec
-def _archs():
-    from droughtal.models.network import ARCHS
-    return list(ARCHS)
+def _check_arch(arch):
+    "Raise `ParameterError` unless the name is that of a backbone."
+    from droughtal.models.backbones import check_arch
+    try:
+        check_arch(arch)
+    except ValueError as e:
+        raise ParameterError(str(e)) from None
 
 def _strategy_names():
-    from droughtal.strategies.core import aliases
+    from droughtal.strategies.core import aliases, package_strategies
     from droughtal.strategies.registry import strategies
-    return sorted({*strategies, *aliases})
+    return sorted({*strategies, *aliases, *package_strategies()})
 
-def _strategy(name, dropout=.5, validation=None):
+def strategy_label(
+    name: str,  # name of a strategy, or FILE.py:FUNCTION or MODULE:FUNCTION
+) -> str:  # the name, or the function
+    "Return the short name of a strategy, for titles and folders."
+    return name.rpartition(":")[2]
+
+def strategy_labels(
+    names,  # names of strategies, each once
+) -> dict:  # name to short name, all different
+    "Shorten the names of several strategies: to the function, with the file's stem or the whole name if need be."
+    def with_file(name): return re.sub(r"^.*[/\\]|\.py(?=:)", "", name)
+    names, labels = list(names), {}
+    for n in names:
+        labels[n] = next(way(n) for way in (strategy_label, with_file, str) if [*map(way, names)].count(way(n)) == 1)
+    return labels
+
+def _strategy(name, dropout=.5, validation=None, role="strategy"):
     "The strategy of a name or alias; raises `ParameterError` if it is unknown or the model cannot serve it."
     from droughtal.strategies.registry import get_strategy
     try:
         return get_strategy(name, dropout, validation)
     except ValueError as e:
-        raise ParameterError(str(e)) from None
+        raise ParameterError(re.sub("^strategy:", f"{role}:", str(e))) from None
 
 @dataclass
 class TrainingConfig:
@@ -153,7 +175,7 @@ class TrainingConfig:
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all")
     crop: int = param(15, "side of the central square to keep, px; 0 for the whole chip", 0)
     image_size: int = param(0, "side to resample to, px; 0 for no resampling", 0)
-    arch: str = param("resnet10", "a ResNet of torchvision, resnet10 or resnet10_narrow", choices=_archs)
+    arch: str = param("resnet10", "resnet10, resnet10_narrow, lite0, a classifier of torchvision, or timm:NAME")
     pretrained: str = param(
         "none", "initial weights: none, imagenet, a file, or in active learning simclr (self-supervised on the pool)")
     backbone: str = param(
@@ -191,6 +213,7 @@ class TrainingConfig:
         for f in fields(self):
             setattr(self, f.name, _check_type(f.name, getattr(self, f.name), type(f.default)))
             _check_limits(f, getattr(self, f.name))
+        _check_arch(self.arch)
         if self.patience and not self.validation:
             raise ParameterError("patience: needs validation samples; set validation above 0")
         if self.backbone == "scratch" and self.pretrained != "none":
@@ -280,12 +303,14 @@ def read_options(
 @dataclass
 class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` for invalid values."
-    strategy: str = param("margin", "query strategy, see `droughtal strategies`", choices=_strategy_names)
+    strategy: str = param(
+        "margin", "query strategy, see `droughtal strategies`, or your own, FILE.py:FUNCTION",
+        choices=_strategy_names, also=".*:.*")
     strategy_options: str = param("", "options of the strategy, such as beta=2,target=validation")
     initial_size: int = param(80, "samples labelled before the first query", 2)
     init: str = param(
         "random", "how the initial samples are selected: random, or a strategy that needs features only",
-        choices=_strategy_names)
+        choices=_strategy_names, also=".*:.*")
     init_options: str = param("", "options of the init strategy, such as k=10")
     init_backbone: str = param("same", "features for init: same (the initial weights), imagenet, simclr, or a file")
     init_epochs: int = param(100, "epochs of self-supervised training (simclr)", 1)
@@ -308,12 +333,12 @@ class ExperimentConfig(TrainingConfig):
     reference: bool = param(True, "after the last round, fit logistic regression to the samples of each round")
 
     @property
-    def name(self): return self.strategy
+    def name(self): return strategy_label(self.strategy)
 
     def __post_init__(self):
         super().__post_init__()
         self.strategy = _strategy(self.strategy, self.dropout, self.validation).name
-        self.init = _strategy(self.init).name
+        self.init = _strategy(self.init, role="init").name
         if missing := set(_strategy(self.init).needs) - {"features", "ground-truth labels"}:  # labels: oracle baselines
             needs = ", ".join(sorted(missing))
             raise ParameterError(f"init: {self.init} needs {needs}, but there is no trained model yet; "

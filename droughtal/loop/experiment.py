@@ -33,7 +33,7 @@ from .tracking import Tracker, one_line
 from ..models.estimator import ActiveLearner, ChipClassifier
 from ..models.features import weights_fingerprint
 from ..models.frozen import FrozenClassifier
-from ..models.network import WeightsError, read_weights
+from ..models.backbones import WeightsError, read_weights
 from ..models.pretext import pretrained_file
 from ..models.training import compute_metrics, confidence_bins, head_logits
 from ..strategies.registry import get_strategy
@@ -53,9 +53,9 @@ def _weights(config, bands, name="pretrained"):
     value = getattr(config, name)
     source = {"none": False, "same": False, "simclr": False, "imagenet": True}.get(value, value)
     try:
-        if source or config.arch == "lite0":
+        if source or config.arch.startswith(("lite0", "timm:")):
             weights_fingerprint(config.arch, bands, source)
-    except OSError as e:
+    except (OSError, ValueError) as e:
         text = str(e).replace("set pretrained=False", f"set {name} to {'none' if name == 'pretrained' else 'same'}")
         text = text.replace("pretrained:", f"{name}:", 1).replace("as pretrained", f"as {name}")
         raise ParameterError(text) from None
@@ -522,7 +522,9 @@ def load_classifier(
     record = read_record(run)
     kind = ExperimentConfig if "strategy" in record.params else TrainingConfig
     frozen = record.params["backbone"] == "frozen"
-    config = kind(**record.params | (dict() if frozen else dict(pretrained="none", backbone="scratch")))
+    own = {k: "random" for k in ("strategy", "init") if ":" in record.params.get(k, "")}  # their files are not needed
+    own |= {f"{k}_options": "" for k in own}
+    config = kind(**record.params | own | (dict() if frozen else dict(pretrained="none", backbone="scratch")))
     chips = _data_of(record, data, _words(config.bands))
     classifier = make_classifier(config, chips)
     if frozen and config.pretrained == "simclr":

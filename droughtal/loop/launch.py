@@ -145,7 +145,7 @@ def _execute(name, parameters, key, part, quiet):
             return None
         except papermill.PapermillExecutionError as e:
             kinds = dict(ParameterError=ParameterError, RecordError=RecordError, KeyboardInterrupt=KeyboardInterrupt)
-            text = e.evalue if e.ename in kinds else f"{e.ename}: {e.evalue}"
+            text = e.evalue if e.ename in {*kinds, "StrategyError"} else f"{e.ename}: {e.evalue}"
             error = kinds.get(e.ename, NotebookError)(text)
         except DeadKernelError:
             error = _explain_death(part, DIED, kernel["config"].stderr)

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['COSTS', 'TRAINING', 'LOCK_SECONDS', 'CHANGEABLE_ON_RESUME', 'RecordError', 'first_checksum', 'round_checksum',
-           'can_retrain', 'split_of', 'check_against_data', 'Record', 'read_record', 'result_of', 'RunFolder',
-           'checkpoint_file']
+           'can_retrain', 'split_of', 'check_against_data', 'Record', 'read_record', 'result_of', 'own_sources',
+           'changed_source', 'RunFolder', 'checkpoint_file']
 
 # %% ../../nbs/loop/20_record.ipynb #a1c0d222
 import json
 import os
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -200,6 +200,32 @@ def result_of(
 LOCK_SECONDS = 2  # how long to wait for the lock of a folder in use
 CHANGEABLE_ON_RESUME = MACHINE_PARAMETERS | {"rounds", "stop_early", "retrain", "reference"}  # may change on resume
 
+def own_sources(
+    params: dict,  # parameters of a run
+) -> dict:  # "strategy" and "init" to file and sha256, of those from outside this package
+    "Describe the source of a run's own strategies; raises `StrategyError` for one that cannot be loaded."
+    from droughtal.strategies.registry import UnknownStrategy, get_strategy  # imports torch
+    found = {}
+    for role in ("strategy", "init"):
+        with suppress(UnknownStrategy):
+            strategy = get_strategy(params.get(role, "random"), dropout=1.)
+            found |= {role: dict(file=strategy.file, sha256=strategy.sha256)} if strategy.file else {}
+    return found
+
+def changed_source(
+    params: dict,  # parameters of a run
+    environment: dict,  # environment with which the run began
+) -> str:  # the error; empty if nothing has changed
+    "Compare the source of a run's own strategies with that with which it began."
+    before, now = environment.get("own", {}), own_sources(params)
+    for role, source in now.items():
+        old = before.get(role, {}).get("sha256", "")
+        if old != source["sha256"]:
+            checksums = f"its SHA-256 is {source['sha256'][:12]}…, was {old[:12] or 'not recorded'}…"
+            return (f"{role}: {source['file']} has changed since the run began ({checksums}); "
+                    "restore it, or run in another folder")
+    return ""
+
 class RunFolder:
     "Writes a run's record; raises `ParameterError` for a folder in use or of another run, `RecordError` if damaged."
     def __init__(self,
@@ -228,6 +254,8 @@ class RunFolder:
         if n and not resume:
             raise ParameterError(f"out: {self.path} holds {n} rounds already; set resume, on the command line "
                                  "--resume, to continue after them, or choose another folder")
+        own = own_sources(params)
+        environment = environment | (dict(own=own) if own else {})
         if n:
             old = read_record(self.path)
             rounds, environment = old.rounds, self._continued(old, params, environment)
@@ -240,6 +268,8 @@ class RunFolder:
         for k in changed_parameters(params, old.params, CHANGEABLE_ON_RESUME):
             raise ParameterError(f"{k}: the run in {self.path} has {old.params[k]!r}, "
                                  f"cannot resume it with {params[k]!r}")
+        if error := changed_source(params, old.environment):
+            raise ParameterError(f"{error} (the run is in {self.path})")
         if old.fingerprint != environment["data"]["fingerprint"]:
             raise ParameterError(f"data: {environment['data']['file']} is not the data that the run in {self.path} "
                                  "began with; its fingerprint differs")
@@ -273,7 +303,7 @@ def commit(self: RunFolder,
     state: dict,  # weights of the model after the round
 ) -> None:
     "Write checkpoint, record and tables, in that order, so that a round is complete or absent."
-    from droughtal.models.network import write_weights  # imports torch
+    from droughtal.models.backbones import write_weights  # imports torch
     file = checkpoint_file(self.path, record["round"])
     write_weights(state, file)
     self.write_round(record)

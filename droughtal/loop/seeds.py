@@ -23,7 +23,7 @@ import pandas as pd
 from ..data.files import read_json, short_hash, write_json
 from .config import NEUTRAL_PARAMETERS, ParameterError, TrainingConfig, changed_parameters
 from .config import read_parameters, read_value
-from .record import RecordError, read_record
+from .record import RecordError, changed_source, read_record
 
 # %% ../../nbs/loop/55_seeds.ipynb #3a8d54b4
 def split_ranges(
@@ -90,6 +90,8 @@ def run_name(
 ) -> str:  # STRATEGY-SEED-HASH
     "Name a run by its parameters; raises `ParameterError` if there are no such data."
     changed = changed_from_default(config, NEUTRAL_PARAMETERS | {"strategy", "seed", "data"})
+    if ":" in getattr(config, "strategy", ""):
+        changed["strategy"] = config.strategy  # functions of the same name
     code = short_hash(dict(data=fingerprint or data_fingerprint(config.data)) | changed, 8)
     return f"{config.name}-{config.seed}-{code}"
 
@@ -172,7 +174,8 @@ def is_finished(
     "Return whether a run is in its folder, whole, with these parameters and all extra trainings."
     try:
         record, retrained = read_record(config.out), read_json(Path(config.out)/"retrain.json", {})
-        same = not changed_parameters(vars(config), record.params, NEUTRAL_PARAMETERS)
+        changed = changed_parameters(vars(config), record.params, NEUTRAL_PARAMETERS)
+        same = not changed and not changed_source(vars(config), record.environment)
         return record.finished and same and len(retrained.get("metrics", [])) >= getattr(config, "retrain", 0)
     except (RecordError, ValueError):
         return False  # the run itself says what is wrong

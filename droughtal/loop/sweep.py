@@ -25,10 +25,10 @@ from unittest import mock
 import pandas as pd
 
 from .config import ExperimentConfig, NEUTRAL_PARAMETERS, ParameterError, TrainingConfig
-from .config import changed_parameters, make_config, read_value, unknown_parameter
+from .config import changed_parameters, make_config, read_value, strategy_label, unknown_parameter
 from ..data.files import Timeout, is_locked, lock_file, on_signals, parse_yaml, read_json, write_json
 from .launch import NotebookError, execute_seeds, interrupt_notebooks, launch_lock, report_file
-from .record import RecordError, read_record
+from .record import RecordError, changed_source, read_record
 from .seeds import changed_from_default, data_fingerprint, error_text, record_attempt, run_name, split_ranges
 
 # %% ../../nbs/loop/80_sweep.ipynb #3b4000e7
@@ -226,7 +226,8 @@ def sweep_status(
     if planned is None:
         raise ParameterError(f"{out}: no sweep in this folder, it has no sweep.json")
     runs = pd.DataFrame([
-        dict(run=name, strategy=p["strategy"], seed=p["seed"]) | run_state(Path(out)/name, p.get("retrain", 0))
+        dict(run=name, strategy=strategy_label(p["strategy"]), seed=p["seed"])
+        | run_state(Path(out)/name, p.get("retrain", 0))
         for name, p in planned["runs"].items()]).set_index("run")
     return runs.assign(**{c: runs[c].astype(object).where(runs[c].notna(), None) for c in ("phase", "error")})
 
@@ -462,11 +463,13 @@ def _wrong_records(done):
     wrong = {}
     for name, config in done.items():
         try:
-            params = read_record(config.out).params
+            record = read_record(config.out)
         except RecordError as e:
             wrong[name] = str(e)
             continue
-        if differs := changed_parameters(vars(config), params, NEUTRAL_PARAMETERS):
+        if error := changed_source(vars(config), record.environment):
+            raise ParameterError(f"{error} (the run is in {config.out})")
+        if differs := changed_parameters(vars(config), record.params, NEUTRAL_PARAMETERS):
             text = f"{config.out} holds a finished run with another {', '.join(differs)}; choose another folder"
             raise ParameterError(f"out: {text}")
     return wrong

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .config import ParameterError, TrainingConfig
+from .config import ParameterError, TrainingConfig, strategy_label
 from ..data.chips import Chips, composite
 from ..data.files import read_json, read_yaml, round_files, write_json
 
@@ -78,7 +78,7 @@ def _init(params, folder, note):
     "Start or resume the wandb run with the id, project and mode in `note`, the content of `wandb.json`."
     import wandb
     wandb.setup(wandb.Settings(silent=True))  # neither prints nor asks for a login
-    kind = params.get("strategy", "supervised")
+    kind = strategy_label(params.get("strategy", "supervised"))
     settings = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False, finish_timeout=300)
     return wandb.init(
         mode=note["mode"], project=note["project"], group=params.get("wandb_group") or None, job_type=kind,
@@ -192,7 +192,7 @@ def learning_curve(
 def _artifact(folder, params, note, notebook):
     "The files of a run and its learning curve as a `wandb.Artifact`."
     import wandb
-    name = params.get("strategy", "supervised")
+    name = strategy_label(params.get("strategy", "supervised"))
     artifact = wandb.Artifact(f"{name}-{params['seed']}-{note['id']}", type="run")
     files = "params.yaml", "environment.json", "rounds.parquet", "queries.parquet", "stopping.json", "reference.json"
     for file in [notebook, *(folder/f for f in files)]:

@@ -6,13 +6,22 @@
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
            'probabilities', 'mc_probabilities', 'features', 'labelled', 'once_per_run', 'features_apart',
            'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature',
-           'UnknownStrategy', 'get_strategy', 'check_options']
+           'StrategyError', 'UnknownStrategy', 'package_strategies', 'get_strategy', 'check_options']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
+import importlib
 import inspect
+import sys
+import traceback
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import wraps
+from hashlib import sha256
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
@@ -195,6 +204,11 @@ class Strategy:
     noisy: Callable = None  # randomised score, (learner, X, seed, start, **options) -> (n,), from position `start`
     oracle: bool = False  # True for oracle baselines, which look at ground-truth labels
     module: str = ""  # module that defines it
+    file: str = ""  # for a strategy from outside this package: the file that defines it
+    sha256: str = ""  # checksum of that file, hexadecimal
+
+    def __reduce_ex__(self, protocol):
+        return (get_strategy, (self.name, 1.)) if self.file else super().__reduce_ex__(protocol)
 
     def __getstate__(self):
         own = self.scores is not None and self.scores is getattr(self.query, "__wrapped__", None)
@@ -264,20 +278,188 @@ def set_signature(
     shown += [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in options.items()]
     query.__dict__.update(__name__=name, __qualname__=name, __signature__=inspect.Signature(shown))
 
-# %% ../../nbs/strategies/00_core.ipynb #f9081197
-class UnknownStrategy(ValueError):
-    "A strategy's name that is not in the registry."
+# %% ../../nbs/strategies/00_core.ipynb #4e47b8b0
+class StrategyError(ValueError):
+    "A strategy from outside this package cannot be loaded, raised an error, or returned a wrong result."
 
+class _Source(SourceFileLoader):
+    "Loads a Python file as it is now, without a cache of its bytecode."
+    def get_code(self, fullname): return self.source_to_code(self.get_data(self.path), self.path)
+
+_files: dict = {}  # file to the checksum with which it was executed, and its module
+
+def _load_file(path):
+    "Execute a Python file as a module of its own, unless it is unchanged since the last time."
+    checksum = sha256(path.read_bytes()).hexdigest()
+    if _files.get(path, ("",))[0] == checksum:
+        return _files[path][1]
+    name = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    loader = _Source(name, str(path))
+    module = sys.modules[name] = module_from_spec(spec_from_loader(name, loader))
+    loader.exec_module(module)
+    _files[path] = checksum, module
+    return module
+
+# %% ../../nbs/strategies/00_core.ipynb #f02a29e4
+def _place(name):
+    "File (None for an installed module), module and function of a name; raises `StrategyError`."
+    module, _, function = name.rpartition(":")
+    file = Path(module if module.endswith(".py") else f"{module}.py").expanduser().absolute()
+    if not (module and function.isidentifier()):
+        raise StrategyError(f"strategy: {name!r}: write FILE.py:FUNCTION or MODULE:FUNCTION")
+    if module.endswith(".py") and not file.is_file():
+        raise StrategyError(f"strategy: no file {file}")
+    return (file.resolve() if file.is_file() else None), module, function
+
+def _import_from(file, module):
+    "Import a file or a module; raises `StrategyError`."
+    folder = str(file.parent if file else Path.cwd())
+    sys.path += [folder] * (folder not in sys.path)
+    try:
+        return _load_file(file) if file else importlib.import_module(module)
+    except (Exception, SystemExit) as e:
+        if isinstance(e, ModuleNotFoundError) and not file and (e.name or "") in (module, module.split(".")[0]):
+            raise StrategyError(f"strategy: no module {module!r}, neither installed nor in {folder}") from None
+        raise StrategyError(f"strategy: {file or module} cannot be imported: {_explain(e, file)}") from e
+
+def _explain(error, file):
+    "Type and message of an error, in one line, with the last line of the file that it passed."
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if file and f.filename == str(file)]
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    return text + (f" (line {lines[-1]})" if lines else "")
+
+# %% ../../nbs/strategies/00_core.ipynb #3b33eb90
+def _call(name, file, function, *args, **options):
+    "Call a function from outside; raises `StrategyError` for any exception."
+    try:
+        return function(*args, **options)
+    except Exception as e:
+        raise StrategyError(f"strategy: {name}: {_explain(e, file)}") from e
+
+def _numbers(name, what, values, shape, kinds="biuf"):
+    "Values as an array; raises `StrategyError` for another shape, or a type that is not of these kinds."
+    try:
+        array = np.asarray(values)
+    except Exception as e:
+        raise StrategyError(f"strategy: {name}: {what} are no array ({_explain(e, None)})") from None
+    if array.shape != shape or array.dtype.kind not in kinds:
+        wanted = f"{shape[0]} {'numbers' if 'f' in kinds else 'integers'}"
+        raise StrategyError(f"strategy: {name}: returned {what} of shape {array.shape} and type {array.dtype}, "
+                            f"not {wanted}")
+    if not np.isfinite(array).all():
+        raise StrategyError(f"strategy: {name}: {(~np.isfinite(array)).sum()} of {len(array)} {what} are not finite")
+    return array
+
+def _queried(name, found, n, k):
+    "The result of a query, checked: k different positions in a pool of n samples, and their scores."
+    if not isinstance(found, (tuple, list)) or len(found) != 2:
+        raise StrategyError(f"strategy: {name}: returned {type(found).__name__}, not a tuple of indices and scores")
+    indices, scores = _numbers(name, "indices", found[0], (k,), "iu"), _numbers(name, "scores", found[1], (k,))
+    if len(np.unique(indices)) < k:
+        raise StrategyError(f"strategy: {name}: returned {len(np.unique(indices))} different indices, not {k}")
+    if indices.min() < 0 or indices.max() >= n:
+        wrong = indices[(indices < 0) | (indices >= n)][0]
+        raise StrategyError(f"strategy: {name}: returned index {wrong}, which is no position in a pool of {n} samples")
+    return indices, scores
+
+# %% ../../nbs/strategies/00_core.ipynb #f8a5124d
+def _own_score(name, file, function):
+    "A score from outside, with its checks."
+    @wraps(function)
+    def score(learner, X, **options):
+        return _numbers(name, "scores", _call(name, file, function, learner, X, **options), (len(X),))
+    return score
+
+def _top_of(score):
+    "The query strategy of a score."
+    @wraps(score)
+    def query(learner, X, n_instances=1, rng=None, **options):
+        return top_scores(score(learner, X, **options), n_instances, rng)
+    return query
+
+def _own_query(name, file, function):
+    "A query strategy from outside, with its checks; it need not take `rng`."
+    takes_rng = "rng" in inspect.signature(function).parameters
+    @wraps(function)
+    def query(learner, X, n_instances=1, rng=None, **options):
+        k = batch_size(n_instances, len(X))
+        options |= dict(rng=rng) if takes_rng else {}
+        return _queried(name, _call(name, file, function, learner, X, n_instances=k, **options), len(X), k)
+    return query
+
+def _is_query(name, function):
+    "Whether a function is a query strategy or a score; raises `StrategyError` for other signatures."
+    try:
+        signature = inspect.signature(function)
+        query = "n_instances" in signature.parameters
+        rng = dict(rng=None) if "rng" in signature.parameters else {}
+        signature.bind(None, None, **dict(n_instances=1) | rng if query else {})
+    except (TypeError, ValueError) as e:
+        raise StrategyError(f"strategy: {name} cannot be called ({e}); a score takes (learner, X), a query strategy "
+                            "(learner, X, n_instances, rng), and further parameters need a default") from None
+    return query
+
+# %% ../../nbs/strategies/00_core.ipynb #c4fdb0cc
+def _own_strategy(name, found, file=None):
+    "A `Strategy` of this name from an object found outside: a function or a `Strategy`."
+    known = [s for s in strategies.values() if found is s or found is s.query or found is s.scores]
+    strategy = found if isinstance(found, Strategy) else known[0] if known else None
+    function = strategy.query if strategy else found
+    if not callable(function) or isinstance(function, type):
+        raise StrategyError(f"strategy: {name} is no function but {type(function).__name__}")
+    plain = inspect.unwrap(function)
+    file = file or Path(inspect.getsourcefile(getattr(plain, "__code__", type(plain))) or sys.executable)
+    about = dict(name=name, module=plain.__module__, file=str(file), sha256=sha256(file.read_bytes()).hexdigest())
+    score = strategy.scores if strategy else None if _is_query(name, function) else function
+    score = score and _own_score(name, file, score)
+    query = _top_of(score) if score and not _is_query(name, plain) else _own_query(name, file, function)
+    if strategy:
+        return replace(strategy, query=query, scores=score, **about)
+    summary = " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
+    return Strategy(query=query, scores=score, summary=summary, source="", **about)
+
+# %% ../../nbs/strategies/00_core.ipynb #efe60838
+class UnknownStrategy(ValueError):
+    "A strategy's name that is neither in the registry nor an entry point."
+
+def package_strategies() -> dict:  # name to entry point
+    "List the strategies that installed packages offer by entry points."
+    found = {e.name: e for e in entry_points(group="droughtal.strategies")}
+    return {name: e for name, e in sorted(found.items()) if name not in strategies and name not in aliases}
+
+def _from_outside(name):
+    "A strategy by file, module or entry point; raises `StrategyError` or `UnknownStrategy`."
+    if ":" in str(name):
+        file, module, function = _place(name)
+        found = _import_from(file, module)
+        if not hasattr(found, function):
+            near = get_close_matches(function, dir(found), 1, .5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise StrategyError(f"strategy: {file or module} has no function {function!r}{hint}")
+        return _own_strategy(f"{file or module}:{function}", getattr(found, function), file)
+    offered = package_strategies()
+    if name not in offered:
+        near = get_close_matches(str(name), [*strategies, *aliases, *offered], 3, .5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted([*strategies, *offered]))}{hint}")
+    entry = offered[name]
+    try:
+        found = entry.load()
+    except (Exception, SystemExit) as e:
+        raise StrategyError(f"strategy: {name!r} of {entry.value} cannot be imported: {_explain(e, None)}") from e
+    return _own_strategy(name, found)
+
+# %% ../../nbs/strategies/00_core.ipynb #f9081197
 def get_strategy(
-    name,  # name in the registry, or an alias; or a `Strategy`
+    name,  # name, alias, name of an entry point, FILE.py:FUNCTION or MODULE:FUNCTION; or a `Strategy`
     dropout: float = 0.,  # dropout probability of the model
     validation: int = None,  # number of validation samples; None if it is not known yet
 ) -> Strategy:  # the strategy
-    "Find a strategy; raises `UnknownStrategy`, or `ValueError` without the dropout or validation samples it needs."
-    strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name))
-    name = getattr(name, "name", name)
-    if strategy is None:
-        raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted(strategies))}")
+    """Find a strategy; raises `UnknownStrategy`, `StrategyError` for one that cannot be loaded.
+
+    Raises `ValueError` without the dropout or validation samples that it needs."""
+    strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name)) or _from_outside(name)
+    name = strategy.name
     if "dropout" in strategy.needs and not dropout:
         raise ValueError(f"dropout: strategy {name!r} needs a model with dropout; set dropout above 0, such as 0.5")
     if "validation" in strategy.needs and validation == 0:
