@@ -270,7 +270,8 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         X,  # sample indices, 1-D array of int
     ) -> torch.Tensor:  # class scores before the softmax, float32 (len(X), n_classes)
         "Logits, without dropout."
-        return run_layers(nn.Sequential(_last_linear(self.model_)), self.features(X))
+        features = self.features(X)  # raises `NotFittedError` before the first fit
+        return run_layers(nn.Sequential(_last_linear(self.model_)), features)
 
     @available_if(_has_dropout)
     def mc_proba(self,
