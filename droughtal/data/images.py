@@ -123,11 +123,13 @@ def _check_beside(tree, folder, reason):
         if name.lower().endswith(_ARCHIVES):
             raise ImageError(f"{tree.src}: {name}", "is an archive in the source", "unpack it, or move it out")
 
+def _folded(name): return unicodedata.normalize("NFC", name).casefold()
+
 def _same_but_case(names):
     "Return two names that differ in case or in Unicode's form only, None if there are none."
     seen = {}
     for name in names:
-        if (other := seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)) != name:
+        if (other := seen.setdefault(_folded(name), name)) != name:
             return other, name
 
 # %% ../../nbs/data/27_images.ipynb #5c49837f
@@ -278,7 +280,7 @@ class _Reader:
 
     def read(self, file):
         "Return an image's pixels; raises `ImageError` for a name or image that does not fit those before."
-        key = unicodedata.normalize("NFC", file.name).casefold()
+        key = _folded(file.name)
         if key in self.seen:
             raise ImageError(file.where, f"has the name of {self.seen[key]} but for case or Unicode form", "rename one")
         self.seen[key] = file.name

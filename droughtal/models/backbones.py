@@ -179,9 +179,8 @@ def _stem(net, n_bands):
     return name, old, nn.Conv2d(n_bands, old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation,
                                 old.groups, old.bias is not None)
 
-def _widen(net, bands):
-    "Make the first convolution, with filters for three colours, one for the bands."
-    name, old, stem = _stem(net, len(bands))
+def _widen(net, bands, name, old, stem):
+    "Put a convolution for the bands, from `_stem`, in the place of that with filters for three colours."
     with torch.no_grad():
         stem.weight.copy_(widen_filters(old.weight, bands))
         if old.bias is not None:
@@ -206,15 +205,16 @@ def _from_torchvision(arch, bands, pretrained):
     _replace(net, classifier, nn.Identity())
     name, old, stem = _stem(net, len(bands))
     loaded = read_weights(arch, pretrained) if pretrained else None
-    if loaded is None or _is_own(loaded):
+    if loaded is None:
         nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
         _replace(net, name, stem)
-    if loaded is not None and _is_own(loaded):
+    elif _is_own(loaded):
+        _replace(net, name, stem)
         _load_own(net, loaded, arch, bands, pretrained)
-    elif loaded is not None:
+    else:
         state = {k: v for k, v in loaded.items() if not k.startswith(f"{classifier}.")}
         _load_state(getattr(net, "package", net), state, arch, pretrained)
-        _widen(net, bands)
+        _widen(net, bands, name, old, stem)
     net.__dict__.pop("package", None)
     net.n_features, net.input_size = last.in_features, getattr(net, "image_size", 0)
     return net
@@ -250,8 +250,8 @@ def _from_timm(arch, bands, pretrained):
             raise WeightsError(f"pretrained: {file or arch}: {why}; {hint}") from None
         if file:
             _check_timm_file(timm, net, tuple(np.atleast_1d(net.pretrained_cfg["classifier"])), file)
-        _widen(net, bands)
-    if own and _is_own(own):
+        _widen(net, bands, *_stem(net, len(bands)))
+    if _is_own(own):
         _load_own(net, own, arch, bands, file)
     about = net.pretrained_cfg
     net.n_features = getattr(net, "head_hidden_size", net.num_features)

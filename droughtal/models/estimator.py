@@ -65,6 +65,12 @@ class PoolScores:
     sets_kept = 4
     takes_ids = True  # samples are given by their indices
 
+    def fit_seed(self,
+        n_fits: int,  # number of fits before
+    ) -> int:  # seed
+        "The seed of a fit."
+        return int(np.random.SeedSequence([self.own_seed(), n_fits]).generate_state(1)[0])
+
     def check_fitted(self) -> None:
         "Raise `NotFittedError` before the first fit."
         if not hasattr(self, "model_"):
@@ -166,12 +172,6 @@ class PoolScores:
 # %% ../../nbs/models/30_estimator.ipynb #b41ae063
 class ChipEstimator(ClassifierMixin, PoolScores, BaseEstimator):
     "The base of classifiers over the samples of `chips`; a subclass has `initial_model` and `fit`."
-    def fit_seed(self,
-        n_fits: int,  # number of fits before
-    ) -> int:  # seed
-        "The seed of a fit."
-        return int(np.random.SeedSequence([self.own_seed(), n_fits]).generate_state(1)[0])
-
     def finish_fit(self,
         validation,  # (sample indices, labels)
         n_fits: int,  # number of fits so far

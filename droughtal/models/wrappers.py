@@ -199,7 +199,7 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         with seeded(self.own_seed()):
             module = self.make_module().to(self.device)
         self.check_module(module, X[:2])
-        with seeded(int(np.random.SeedSequence([self.own_seed(), n_fits]).generate_state(1)[0])):
+        with seeded(self.fit_seed(n_fits)):
             self.train(module.train(), X, torch.as_tensor(y).to(self.device))
         self.model_, self.n_fits_, self.validation_ = module.eval(), n_fits + 1, validation
         self.classes_ = np.arange(self.n_classes)

@@ -17,7 +17,6 @@ import warnings
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import wraps
-from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_loader
@@ -28,6 +27,7 @@ import numpy as np
 import torch
 
 from ..data.checks import as_generator, check_int, draw_seed
+from ..data.files import sha256_file, short_hash
 
 # %% ../../nbs/strategies/00_core.ipynb #8ac3d533
 def batch_size(
@@ -255,16 +255,20 @@ def register(
         return query
     return wrap
 
+def _top_of(score):
+    "The query strategy of a score."
+    @wraps(score)
+    def query(learner, X, n_instances=1, rng=None, **options):
+        return top_scores(score(learner, X, **options), n_instances, rng)
+    return query
+
 def register_score(
     name: str,  # name in the registry
     **about,  # the other fields of `Strategy` but `query` and `scores`; `per_sample` is True unless given
 ) -> Callable:  # decorator that turns a score, (learner, X, **options) -> (n,), into a registered query strategy
     "Register a strategy that takes the samples with the highest score; raises `ValueError` as `register` does."
     def wrap(score):
-        @wraps(score)
-        def query(learner, X, n_instances=1, rng=None, **options):
-            return top_scores(score(learner, X, **options), n_instances, rng)
-        return register(name, scores=score, **dict(per_sample=True) | about)(query)
+        return register(name, scores=score, **dict(per_sample=True) | about)(_top_of(score))
     return wrap
 
 # %% ../../nbs/strategies/00_core.ipynb #695f4fb8
@@ -290,10 +294,10 @@ _files: dict = {}  # file to the checksum with which it was executed, and its mo
 
 def _load_file(path):
     "Execute a Python file as a module of its own, unless it is unchanged since the last time."
-    checksum = sha256(path.read_bytes()).hexdigest()
+    checksum = sha256_file(path)
     if _files.get(path, ("",))[0] == checksum:
         return _files[path][1]
-    name = f"{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    name = f"{path.stem}_{short_hash(str(path), 8)}"
     loader = _Source(name, str(path))
     module = sys.modules[name] = module_from_spec(spec_from_loader(name, loader))
     loader.exec_module(module)
@@ -370,13 +374,6 @@ def _own_score(name, file, function):
         return _numbers(name, "scores", _call(name, file, function, learner, X, **options), (len(X),))
     return score
 
-def _top_of(score):
-    "The query strategy of a score."
-    @wraps(score)
-    def query(learner, X, n_instances=1, rng=None, **options):
-        return top_scores(score(learner, X, **options), n_instances, rng)
-    return query
-
 def _own_query(name, file, function):
     "A query strategy from outside, with its checks; it need not take `rng`."
     takes_rng = "rng" in inspect.signature(function).parameters
@@ -409,7 +406,7 @@ def _own_strategy(name, found, file=None):
         raise StrategyError(f"strategy: {name} is no function but {type(function).__name__}")
     plain = inspect.unwrap(function)
     file = file or Path(inspect.getsourcefile(getattr(plain, "__code__", type(plain))) or sys.executable)
-    about = dict(name=name, module=plain.__module__, file=str(file), sha256=sha256(file.read_bytes()).hexdigest())
+    about = dict(name=name, module=plain.__module__, file=str(file), sha256=sha256_file(file))
     score = strategy.scores if strategy else None if _is_query(name, function) else function
     score = score and _own_score(name, file, score)
     query = _top_of(score) if score and not _is_query(name, plain) else _own_query(name, file, function)
