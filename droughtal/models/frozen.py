@@ -152,6 +152,8 @@ def train_head(
     return losses
 
 # %% ../../nbs/models/35_frozen.ipynb #froz0016
+_run_cache = {}  # stored features and device of the last use, and what strategies computed from them
+
 @dataclass(eq=False, repr=False)
 class FrozenClassifier(ChipEstimator):
     "A scikit-learn classifier over sample indices: a head on the stored features of a frozen backbone."
@@ -178,8 +180,17 @@ class FrozenClassifier(ChipEstimator):
     fixed_features = True
 
     def __post_init__(self):
-        self.run_cache, self._stored, self._kept = {}, None, None
+        self._stored, self._kept = None, None
         self.clear_cache()
+
+    @property
+    def run_cache(self) -> dict:  # see `once_per_run`
+        "What strategies compute once: kept for all runs of this process that use the same stored features in turn."
+        key = self.stored.path, str(self.device)
+        if key not in _run_cache:
+            _run_cache.clear()
+            _run_cache[key] = {}
+        return _run_cache[key]
 
     @property
     def stored(self) -> StoredFeatures:  # of all samples of the data file
@@ -246,7 +257,7 @@ class FrozenClassifier(ChipEstimator):
                             self.batch_size, self.lr, self.optimizer, self.schedule, weights, seed)
         return losses, steps
 
-    def __getstate__(self): return super().__getstate__() | dict(run_cache={}, _stored=None, _kept=None)
+    def __getstate__(self): return super().__getstate__() | dict(_stored=None, _kept=None)
 
 # %% ../../nbs/models/35_frozen.ipynb #froz0018
 _BLOCK = 4096  # samples scored at a time

@@ -169,18 +169,22 @@ def _how_many_fit(self: GreedyCover, reach):
 
 @patch
 def _all_pairs(self: GreedyCover, reach):
-    "The useful pairs with all samples, from the kept ones if possible; None if they do not fit."
+    "The useful pairs with all samples, from the kept ones if possible; None if they do not fit. All of balls are kept."
     pairs, kept = self.kept.pop("pairs", None), self.kept.pop("reach", None)
-    if pairs is not None and (reach <= kept).all():
-        useful = pairs.data < reach[pairs.indices]
-        start = np.append(np.int32(0), np.cumsum(useful, dtype=np.int32))[pairs.indptr]
-        pairs = csr_array((pairs.data[useful], pairs.indices[useful], start), shape=pairs.shape)
-    elif len(self.x)**2 <= PAIRS or self._how_many_fit(reach) == len(self.order):
-        pairs = useful_pairs(self.x, self.similarity, reach)
-    else:
-        return None
-    self.kept.update(pairs=pairs, reach=reach)
-    return pairs
+    if pairs is None or (reach > kept).any():
+        pairs = None
+        for kept in (np.full_like(reach, np.inf), reach) if np.isinf(self.similarity.widest) else (reach,):
+            if len(self.x)**2 <= PAIRS or self._how_many_fit(kept) == len(self.order):
+                pairs = useful_pairs(self.x, self.similarity, kept)
+            if pairs is not None:
+                break
+        else:
+            return None
+    useful = pairs.data < reach[pairs.indices]
+    start = np.append(np.int32(0), np.cumsum(useful, dtype=np.int32))[pairs.indptr]
+    found = csr_array((pairs.data[useful], pairs.indices[useful], start), shape=pairs.shape)
+    self.kept.update(dict(pairs=pairs, reach=kept) if np.isinf(kept).all() else dict(pairs=found, reach=reach))
+    return found
 
 # %% ../../nbs/strategies/52_coverage.ipynb #859712d2
 @patch
