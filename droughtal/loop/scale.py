@@ -22,7 +22,7 @@ import torch
 from distributed import KilledWorker, WorkerPlugin, as_completed, get_worker
 
 from ..data.chips import Chips, as_ids
-from ..models.training import mc_probs, pool_features, run_layers
+from ..models.training import mc_probs, pool_features
 from ..data.store import StoreError, progress_bar, verify_checksums
 from ..data.checks import as_generator, check_int, draw_seed
 from ..strategies.core import Strategy, batch_size, check_options, tie_keys, top_indices

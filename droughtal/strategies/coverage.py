@@ -180,9 +180,11 @@ def _all_pairs(self: GreedyCover, reach):
                 break
         else:
             return None
-    useful = pairs.data < reach[pairs.indices]
-    start = np.append(np.int32(0), np.cumsum(useful, dtype=np.int32))[pairs.indptr]
-    found = csr_array((pairs.data[useful], pairs.indices[useful], start), shape=pairs.shape)
+    found = pairs
+    if kept is not reach:
+        useful = pairs.data < reach[pairs.indices]
+        start = np.append(np.int32(0), np.cumsum(useful, dtype=np.int32))[pairs.indptr]
+        found = csr_array((pairs.data[useful], pairs.indices[useful], start), shape=pairs.shape)
     self.kept.update(dict(pairs=pairs, reach=kept) if np.isinf(kept).all() else dict(pairs=found, reach=reach))
     return found
 
