@@ -219,6 +219,9 @@ _CEILING = "Train on all labels as well, with the first seeds [default: yes, but
 _SWEEP_FLAGS = [
     _keyword("preset", Optional[str], None, help=f"Named grid: {_GRIDS}; other flags override it."),
     _keyword("grid", Optional[Path], None, help="YAML file of parameters and their values; flags override it."),
+    _keyword("protocol", Optional[Path], None, help="Study to run or resume, fixed in a YAML file; name its data by "
+             "--data NAME=FILE.h5."),
+    _keyword("part", Optional[list[str]], None, help="Part of the protocol to run [default: all]."),
     _keyword("out", Optional[Path], None, help="Folder of the sweep [default: _runs/sweep-PRESET]."),
     _keyword("scheduler", str, "", help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786."),
     _keyword("workers", int, 0, help="Notebooks at once on this machine; 0 for as many as cores and memory allow."),
@@ -236,10 +239,43 @@ def _resources(text):
         return amounts or None
     raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}")
 
-def _sweep(ctx, preset, grid, out, scheduler, workers, resources, ceiling, dry_run, **flags):
+def _run_planned(runs, scheduler, workers, resources, dry_run):
+    "Do planned runs and write their table, or list them; returns whether all are done."
+    from droughtal.loop.sweep import print_report, run_sweep
+    if dry_run:
+        print("\n".join(runs))
+        return True
+    out = Path(next(iter(runs.values())).out).parent
+    report = run_sweep(runs, scheduler, workers, _resources(resources), say=_print_now)
+    print_report(report, _print_now)
+    left_out = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
+    return not len(report.failed) and not left_out
+
+def _plan_study(protocol, parts, out, data, dry_run, others):
+    "Plan the parts of a protocol, one after the other."
+    from droughtal.loop.protocol import keep_protocol, plan_protocol, read_protocol
+    if others:
+        raise ParameterError(f"protocol: it fixes {', '.join(others)}; leave out these flags")
+    if wrong := [d for d in data or () if "=" not in d]:
+        raise ParameterError(f"data: with a protocol write NAME=FILE.h5, got {wrong[0]!r}")
+    study, out = read_protocol(protocol), out or Path("_runs")/protocol.stem
+    planned = plan_protocol(study, out, dict(d.split("=", 1) for d in data or ()), parts or ())
+    if not dry_run:
+        keep_protocol(study, out)
+    return planned
+
+def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources, ceiling, dry_run, **flags):
     "Run a grid of experiments, or resume it."
-    from droughtal.loop.sweep import plan, print_report, read_grid, run_sweep
+    from droughtal.loop.sweep import plan, read_grid
     if ctx.invoked_subcommand:
+        return
+    how = scheduler, workers, resources, dry_run
+    if protocol:
+        given = flags | dict(preset=preset, grid=grid, ceiling=ceiling)
+        others = [f"--{k}" for k, v in given.items() if v not in (None, []) and k != "data"]
+        planned = _plan_study(protocol, part, out, flags["data"], dry_run, others)
+        if not all([_run_planned(runs, *how) for runs in planned.values()]):
+            raise typer.Exit(1)
         return
     values = (read_grid(grid) if grid else {}) | {k: v for k, v in flags.items() if v not in (None, [])}
     values |= dict(preset=preset) if preset else {}
@@ -249,14 +285,7 @@ def _sweep(ctx, preset, grid, out, scheduler, workers, resources, ceiling, dry_r
     values |= {} if ceiling is None else dict(ceiling=ceiling)
     named = values.pop("out", None) or Path("_runs")/f"sweep-{preset or (grid.stem if grid else 'custom')}"
     out = out or Path(named)
-    runs = plan(values, out)
-    if dry_run:
-        print("\n".join(runs))
-        return
-    report = run_sweep(runs, scheduler, workers, _resources(resources), say=_print_now)
-    print_report(report, _print_now)
-    left_out = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
-    if len(report.failed) or left_out:
+    if not _run_planned(plan(values, out), *how):
         raise typer.Exit(1)
 
 _context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
