@@ -175,9 +175,10 @@ class TrainingConfig:
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all")
     crop: int = param(15, "side of the central square to keep, px; 0 for the whole chip", 0)
     image_size: int = param(0, "side to resample to, px; 0 for no resampling", 0)
-    arch: str = param("resnet10", "resnet10, resnet10_narrow, lite0, a classifier of torchvision, or timm:NAME")
+    arch: str = param(
+        "resnet10", "resnet10, resnet10_narrow, lite0, a classifier of torchvision, timm:NAME or torchgeo:NAME")
     pretrained: str = param(
-        "none", "initial weights: none, imagenet, a file, or in active learning simclr (self-supervised on the pool)")
+        "none", "initial weights: none, imagenet, ssl4eo (for torchgeo:NAME), a file, or simclr (trained on the pool)")
     backbone: str = param(
         "scratch", "scratch (trained from random weights), fine_tune (from pretrained ones) or frozen (features fixed)",
         choices=("scratch", "fine_tune", "frozen"))
@@ -214,13 +215,18 @@ class TrainingConfig:
             setattr(self, f.name, _check_type(f.name, getattr(self, f.name), type(f.default)))
             _check_limits(f, getattr(self, f.name))
         _check_arch(self.arch)
+        own, other = ("ssl4eo", "imagenet") if self.arch.startswith("torchgeo:") else ("imagenet", "ssl4eo")
+        for name in ("pretrained", "init_backbone"):
+            if getattr(self, name, own) == other:
+                raise ParameterError(f"{name}: {self.arch} has no weights {other}; set {name} to {own}")
         if self.patience and not self.validation:
             raise ParameterError("patience: needs validation samples; set validation above 0")
         if self.backbone == "scratch" and self.pretrained != "none":
             raise ParameterError(
                 "pretrained: training from scratch uses no weights; set backbone to fine_tune or frozen")
         if self.backbone == "fine_tune" and self.pretrained == "none":
-            raise ParameterError("backbone: fine_tune needs weights; set pretrained to imagenet, simclr or a file")
+            raise ParameterError(
+                "backbone: fine_tune needs weights; set pretrained to imagenet, ssl4eo, simclr or a file")
         if self.backbone == "frozen":
             self._check_frozen()
         if self.pretrained == "simclr" and not isinstance(self, ExperimentConfig):
@@ -312,7 +318,7 @@ class ExperimentConfig(TrainingConfig):
         "random", "how the initial samples are selected: random, or a strategy that needs features only",
         choices=_strategy_names, also=".*:.*")
     init_options: str = param("", "options of the init strategy, such as k=10")
-    init_backbone: str = param("same", "features for init: same (the initial weights), imagenet, simclr, or a file")
+    init_backbone: str = param("same", "features for init: same (initial weights), imagenet, ssl4eo, simclr, or a file")
     init_epochs: int = param(100, "epochs of self-supervised training (simclr)", 1)
     query_size: int = param(40, "samples queried in a round", 1)
     rounds: int = param(3, "query rounds; 0 continues until the pool is empty", 0)

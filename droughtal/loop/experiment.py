@@ -51,9 +51,9 @@ def _open_chips(data, bands):
 def _weights(config, bands, name="pretrained"):
     "`pretrained` of the classifier for a parameter that names weights: True, a file, or False if none are loaded."
     value = getattr(config, name)
-    source = {"none": False, "same": False, "simclr": False, "imagenet": True}.get(value, value)
+    source = {"none": False, "same": False, "simclr": False, "imagenet": True, "ssl4eo": True}.get(value, value)
     try:
-        if source or config.arch.startswith(("lite0", "timm:")):
+        if source or config.arch.startswith(("lite0", "timm:", "torchgeo:")):
             weights_fingerprint(config.arch, bands, source)
     except (OSError, ValueError) as e:
         text = str(e).replace("set pretrained=False", f"set {name} to {'none' if name == 'pretrained' else 'same'}")

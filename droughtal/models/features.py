@@ -32,7 +32,7 @@ from .training import evaluating, seeded
 def frozen_network(
     chips: Chips,  # the data set
     arch: str,  # name of the backbone, see `make_backbone`
-    pretrained=False,  # False (random weights, drawn with seed 0), True (ImageNet) or a path to weights
+    pretrained=False,  # False (random weights, drawn with seed 0), True (published) or a path to weights
     crop: int = 0,  # side of the central square to keep, px; 0 for all
     image_size: int = 0,  # side to resample to, px; 0 for none
 ) -> ChipNet:  # raw chips to features, channels-last
@@ -179,7 +179,7 @@ def _open_stored(file):
 def stored_features(
     chips: Chips,  # the data set
     arch: str,  # name of the backbone, see `make_backbone`
-    pretrained=False,  # False (random weights, drawn with seed 0), True (ImageNet) or a path to weights
+    pretrained=False,  # False (random weights, drawn with seed 0), True (published) or a path to weights
     crop: int = 0,  # side of the central square to keep, px; 0 for all
     image_size: int = 0,  # side to resample to, px; 0 for none
     views: int = 1,  # 1, or 8 for all symmetries of each chip

@@ -159,7 +159,7 @@ class FrozenClassifier(ChipEstimator):
     "A scikit-learn classifier over sample indices: a head on the stored features of a frozen backbone."
     chips: Chips  # the data set
     arch: str = "resnet18"  # name of the backbone, see `make_backbone`
-    pretrained: bool | str = False  # False (random weights), True (ImageNet) or a path to weights
+    pretrained: bool | str = False  # False (random weights), True (published) or a path to weights
     views: int = 1  # 1, or 8 to train on all symmetries of each chip
     dropout: float = 0.  # 0 for the linear head; above 0 the dropout probability of the other one
     crop: int = 0  # central square to keep, px; 0 for all

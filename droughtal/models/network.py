@@ -94,7 +94,7 @@ def make_model(
     n_classes: int,  # number of classes
     mean,  # mean of each band in raw units
     std,  # standard deviation of each band in raw units
-    pretrained=False,  # False, True (ImageNet) or a path to weights
+    pretrained=False,  # False, True (published) or a path to weights
     dropout: float = 0.,  # dropout probability of the head; 0 for a linear head
     crop: int = 0,  # central square to keep, px; 0 for all
     image_size: int = 0,  # side to resample to, px; 0 for none

@@ -22,7 +22,8 @@ from ..data.checks import ParameterError, as_seed, check_int, check_positive
 from ..data.chips import Chips, even_batches, random_dihedral
 from ..data.files import LockError, cache_folder, lock_file, short_hash
 from ..data.store import progress_bar
-from .backbones import WeightsError, make_backbone, read_weights, write_weights
+from .backbones import (WeightsError, input_side, make_backbone, pixel_statistics, read_weights,
+                                        write_weights)
 from .network import ChipNet, Prepare
 from .training import TrainingDiverged, pool_features, seeded
 
@@ -203,7 +204,10 @@ def linear_probe(
     "Evaluate a linear classifier on a backbone's frozen features."
     with seeded(seed):
         backbone = weights if isinstance(weights, nn.Module) else make_backbone(arch, chips.bands, weights)
-    net = ChipNet(Prepare(chips.mean, chips.std, crop, image_size), backbone, nn.Identity())
+    named = not isinstance(weights, nn.Module)
+    mean, std = pixel_statistics(chips, arch, weights) if named else (chips.mean, chips.std)
+    side = input_side(backbone, arch, image_size) if named else image_size
+    net = ChipNet(Prepare(mean, std, crop, side), backbone, nn.Identity())
     net.to(device, memory_format=torch.channels_last)
     train, test = (pool_features(net, chips, ids).double().numpy() for ids in (train_ids, test_ids))
     y, truth, mean, std = chips.labels[train_ids], chips.labels[test_ids], train.mean(0), train.std(0)

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from ..data.checks import as_seed, check_int
 from ..data.chips import as_ids, check_range
-from .estimator import PoolScores, n_samples, take_samples
+from .estimator import PoolScores, derive_seed, n_samples, read_validation, take_samples
 from .training import evaluating, run_layers, seeded
 
 # %% ../../nbs/models/45_wrappers.ipynb #ebe695f3
@@ -68,11 +68,10 @@ class SklearnClassifier(ClassifierMixin, BaseEstimator):
         y, n_fits = as_ids(y, "y"), getattr(self, "n_fits_", 0)
         check_range(y, self.n_classes, "y")
         model = clone(self.clf)
-        seed = int(np.random.SeedSequence([as_seed(self.seed), n_fits]).generate_state(1)[0])
+        seed, validation = derive_seed(as_seed(self.seed), n_fits), read_validation(validation)
         unset = [k for k, v in model.get_params().items() if k.split("__")[-1] == "random_state" and v is None]
         self.model_ = model.set_params(**dict.fromkeys(unset, seed)).fit(self.rows(ids), y)
-        self.n_fits_, self.classes_ = n_fits + 1, np.arange(self.n_classes)
-        self.validation_ = tuple(as_ids(a, "validation") for a in (((), ()) if validation is None else validation))
+        self.n_fits_, self.classes_, self.validation_ = n_fits + 1, np.arange(self.n_classes), validation
         if isinstance(model, Pipeline):
             self.run_cache = {}  # the other steps may have changed with the fit
         return self
@@ -195,7 +194,7 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         check_range(y, self.n_classes, "y")
         if not len(X) or len(X) != len(y):
             raise ValueError(f"expected labelled samples, one label each, got {len(X)} samples and {len(y)} labels")
-        validation = tuple(as_ids(a, "validation") for a in (((), ()) if validation is None else validation))
+        validation = read_validation(validation)
         with seeded(self.own_seed()):
             module = self.make_module().to(self.device)
         self.check_module(module, X[:2])
@@ -273,24 +272,14 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         features = self.features(X)  # raises `NotFittedError` before the first fit
         return run_layers(nn.Sequential(_last_linear(self.model_)), features)
 
-    @available_if(_has_dropout)
-    def mc_proba(self,
-        X,  # sample indices, 1-D array of int
-        n_samples=None,  # number T of dropout samples; None for `mc_samples`
-    ) -> np.ndarray:  # float32 (len(X), T, n_classes)
-        "Class probabilities under T dropout samples, each one model for the whole pool, by T passes."
-        X, T = as_ids(X, "X"), check_int("mc_samples", self.mc_samples if n_samples is None else n_samples)
-        self.features(X)  # caches an entry for these samples; raises `NotFittedError` before the first fit
-        cached, seed = self.cached[X.tobytes()], np.random.SeedSequence([self.own_seed(), self.n_fits_, 1])
-        if ("mc", T) not in cached:
-            cached["mc", T] = self.dropout_passes(X, T, int(seed.generate_state(1)[0]))
-        return cached["mc", T]
+    mc_proba = available_if(_has_dropout)(PoolScores.mc_proba)
 
-    def dropout_passes(self,
+    def dropout_samples(self,
         X: np.ndarray,  # sample indices, int64 (n,)
+        features: torch.Tensor,  # unused, since dropout is anywhere in the module
         n_samples: int,  # number T of dropout samples
         seed: int,  # decides the masks
-    ) -> np.ndarray:  # probabilities, float32 (n, T, n_classes)
+    ) -> np.ndarray:  # probabilities, float32 (len(X), T, n_classes)
         "Run the module T times, each time with one mask per dropout layer."
         generator, out = torch.Generator().manual_seed(seed), []
         for _ in range(n_samples):
