@@ -25,7 +25,8 @@ setup(
     package_dir={f"{lib}.notebooks": "nbs/experiments", f"{lib}.benchmarks": "nbs/benchmarks"},
     package_data={f"{lib}.notebooks": ["*.ipynb", "cluster/*"], f"{lib}.benchmarks": ["*.ipynb"]},
     install_requires=cfg["requirements"].split(),
-    extras_require={extra: cfg[f"{extra}_requirements"].split() for extra in ("dev", "paper", "bench", "lite0", "backbones")},
+    extras_require={extra: cfg[f"{extra}_requirements"].split()
+                    for extra in ("dev", "paper", "bench", "lite0", "backbones", "geo")},
     entry_points={
         "console_scripts": cfg["console_scripts"].split(),
         "nbdev": [f"{lib}={lib}._modidx:d"],

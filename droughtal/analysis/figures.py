@@ -431,7 +431,8 @@ def query_gallery(
             cells += [(row, half * (n + 1) + i, sample) for i, sample in enumerate(ids)]
     fig = plt.figure(figsize=(PAGE, ((PAGE - .8) / (2 * n + .5) + .14) * len(names) + .35))
     grid = fig.add_gridspec(len(names), 2 * n + 1, width_ratios=[1] * n + [.35] + [1] * n)
-    pictures = composite(chips.images([sample for *_, sample in cells]), chips.bands, "false") ** .65
+    pixels = chips.images([sample for *_, sample in cells])
+    pictures = composite(pixels, chips.bands, "false", chips.display_range) ** .65
     for (row, column, sample), picture in zip(cells, pictures):
         ax = fig.add_subplot(grid[row, column], xticks=[], yticks=[])
         ax.imshow(picture)

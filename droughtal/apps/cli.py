@@ -140,20 +140,30 @@ def data_convert(
 
 @data_app.command("import")
 def data_import(
-    src: Annotated[Path, Argument(exists=True, help="Folder with a folder for each class, zip of one, or .npz.")],
+    src: Annotated[str, Argument(
+        help="Folder with a folder for each class, zip of one, .npz, images.npy with labels.npy beside it, "
+             "or a data set by name, such as torchvision:EuroSAT or torchgeo:EuroSAT.")],
     out: Annotated[Path, Argument(metavar="OUT.h5", help="HDF5 file to write.")],
     test: Annotated[float, Option(
-        min=0, help="Without a test folder: share of the images in test, or their number; 0 for none.")] = .2,
+        min=0, help="Without a test split: share of the images in test, or their number; 0 for none.")] = .2,
     seed: Annotated[int, Option(min=0, help="Decides which images these are.")] = 0,
     image_size: Annotated[int, Option(
         min=0, help="Crop to a square and resize to this side, pixels; 0 leaves the images as they are.")] = 0,
     mode: Annotated[str, Option(help="RGB or L (grey): convert 8-bit images of any other kind [default: none].")] = "",
+    bands: Annotated[str, Option(
+        help="Bands to store, by name or number (from 1), or a name for each band if the files have none; "
+             "separated by commas [default: all].")] = "",
+    root: Annotated[str, Option(
+        metavar="DIR", help="Folder of the files of a torchvision or torchgeo set [default: in the cache].")] = "",
     on_error: Annotated[OnError, Option(help="Stop at a bad image, or skip and list it.")] = OnError.stop,
 ):
-    "Import JPEG, PNG or TIFF images, in one folder per class, to one HDF5 file."
+    "Import images of your own (JPEG, PNG, TIFF, GeoTIFF or arrays), or a public set, to one HDF5 file."
     from droughtal.data.images import import_images
+    from droughtal.data.torch_sets import is_torch_set
+    if not is_torch_set(src) and not Path(src).exists():
+        raise ParameterError(f"src: no file or folder {src}")
     with redirect_stdout(sys.stderr):
-        import_images(src, out, test, seed, image_size, mode, on_error.value)
+        import_images(src, out, test, seed, image_size, mode, on_error.value, bands=bands, root=root)
     print(out)
 
 @data_app.command("info")

@@ -19,7 +19,7 @@ from .droughtwatch import convert
 from .files import LockError, cache_folder, lock_file
 from .simulate import simulate_zip
 from .sources import from_arrays
-from .store import FORMAT_VERSION
+from .store import FORMAT_VERSION, HOW_TO_MAKE
 
 # %% ../../nbs/data/60_builtin.ipynb #9700666e
 def digits(
@@ -63,7 +63,7 @@ def find_data(
     "Find a data file, or make a built-in one if it is not cached; raises `ParameterError` if there is no such file."
     if data not in BUILT_IN:
         if not Path(data).is_file():
-            hint = f"make one with `droughtal data convert`, or name {' or '.join(BUILT_IN)}"
+            hint = f"{HOW_TO_MAKE}, or name {' or '.join(BUILT_IN)}"
             raise ParameterError(f"data: no file {data}; {hint}")
         return Path(data)
     dest = cache_folder()/f"{data}-{version('droughtal')}-format{FORMAT_VERSION}.h5"

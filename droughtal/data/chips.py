@@ -17,7 +17,8 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 
 from .checks import as_generator, as_seed, check_int
-from .store import FLAGS, StoreError, as_store_error, map_array, open_store
+from .store import (
+    FLAGS, HOW_TO_MAKE, StoreError, as_store_error, display_range, map_array, open_store)
 
 # %% ../../nbs/data/50_chips.ipynb #dd6bfc1d
 def _band_indices(bands, available):
@@ -61,7 +62,7 @@ class Chips:
     ):
         self.path, self.only_images, self._wanted = Path(path), only_images, bands
         if not self.path.exists():
-            raise StoreError(f"{self.path}: no such file; make it with `droughtal data convert`")
+            raise StoreError(f"{self.path}: no such file; {HOW_TO_MAKE}")
         with open_store(self.path) as f, as_store_error(self.path):
             metadata, splits = f.metadata, [f[s] for s in f.metadata["splits"]]
             self._images = [map_array(self.path, s["images"]) for s in splits]
@@ -79,6 +80,7 @@ class Chips:
         self.size, self.dtype = (metadata["height"], metadata["width"]), np.dtype(metadata["dtype"])
         self.mean, self.std = (np.asarray(metadata[k], np.float64)[self._index] for k in ("band_mean", "band_std"))
         self.simulated, self.fingerprint = metadata["simulated"], metadata["fingerprint"]
+        self._display_range = metadata.get("display_range")
 
     def __len__(self): return len(self.labels)
     def __reduce__(self): return type(self), (self.path, self._wanted, self.only_images)
@@ -97,6 +99,13 @@ class Chips:
     def test_ids(self) -> np.ndarray:  # sample ids, int64; empty if the file has no test split
         "Ids of the samples in `test`."
         return np.arange(self.n_train, len(self))
+
+    @property
+    def display_range(self) -> np.ndarray:  # float64 (2, bands)
+        "Values shown as black and as full brightness: percentiles 2 and 98 of each band over training samples."
+        if self._display_range is None:  # a file written before ranges were stored
+            self._display_range = display_range(self._images[0])
+        return np.asarray(self._display_range)[:, self._index]
 
     def images(self,
         ids,  # sample ids, 1-D array of int, in any order
@@ -209,22 +218,27 @@ def shown_bands(
     kind: str = "natural",  # "natural" or "false" colour
 ) -> list:  # positions of the three bands shown as red, green and blue
     "Choose the bands that are shown as red, green and blue; the first ones if those of the composite are missing."
-    bands = list(bands)
-    if set(COMPOSITES[kind]) <= set(bands):
-        return [bands.index(b) for b in COMPOSITES[kind]]
+    bands = [b.replace("B0", "B") for b in bands]  # Sentinel-2's B04
+    for wanted in (COMPOSITES[kind], ("red", "green", "blue")):
+        if set(wanted) <= set(bands):
+            return [bands.index(b) for b in wanted]
     return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]
 
 def composite(
     images,  # (n, C, H, W) of any pixel type
     bands,  # names of the C bands
     kind: str = "natural",  # "natural" or "false" colour
-) -> np.ndarray:  # float (n, H, W, 3) in 0..1, stretched over all n together
+    limits=None,  # (2, C) values shown as 0 and 1, such as `Chips.display_range`; None: each chip's own
+) -> np.ndarray:  # float (n, H, W, 3) in 0..1
     "Make pictures of chips; raises `ValueError` for an unknown kind."
     if kind not in COMPOSITES:
         raise ValueError(f"kind: {kind!r} is not one of {', '.join(COMPOSITES)}")
-    images = np.asarray(images)
-    rgb = images[:, shown_bands(bands, kind)].transpose(0, 2, 3, 1).astype(np.float32)
-    low, high = np.percentile(rgb, (2, 98), axis=(0, 1, 2), keepdims=True)
+    images, shown = np.asarray(images), shown_bands(bands, kind)
+    rgb = images[:, shown].transpose(0, 2, 3, 1).astype(np.float64)
+    if limits is None:
+        low, high = np.percentile(rgb, (2, 98), axis=(1, 2), keepdims=True)
+    else:
+        low, high = np.asarray(limits)[:, shown]
     return np.clip((rgb - low) / np.maximum(high - low, 1e-6 if images.dtype.kind == "f" else 1), 0, 1)
 
 # %% ../../nbs/data/50_chips.ipynb #4d7f221c
@@ -235,17 +249,20 @@ def show_chips(
     kinds=("natural", "false"),  # colour composites, one row of pictures each
     ncols: int = 8,  # chips side by side
     title: str = "",  # heading of the figure
+    per_chip: bool = False,  # stretch the colours of each chip by itself; False: by the data set's display range
 ) -> plt.Figure:  # the figure
     "Show chips as pictures, with their classes, in natural and false colour."
     ids, known = np.asarray(ids), any(all(b in chips.bands for b in COMPOSITES[k]) for k in kinds)
     kinds = list(kinds) if known else list(kinds)[:1]
     titles = [chips.class_names[label] for label in chips.labels[ids]] if titles is None else titles
     n_rows, pixels = -(-len(ids) // ncols) * len(kinds), chips.images(ids)
+    limits = None if per_chip else chips.display_range
     fig, axs = plt.subplots(n_rows, ncols, figsize=(1.15 * ncols, 1.3 * n_rows + .3), squeeze=False)
     for ax in axs.flat:
         ax.axis("off")
     for k, kind in enumerate(kinds):
-        for ax, picture, text in zip(axs[k::len(kinds)].flat, composite(pixels, chips.bands, kind), titles):
+        pictures = composite(pixels, chips.bands, kind, limits)
+        for ax, picture, text in zip(axs[k::len(kinds)].flat, pictures, titles):
             ax.imshow(picture)
             ax.set_title("" if k else text, fontsize=8)
     colours = "above natural, below false colour" if len(kinds) > 1 else f"{kinds[0]} colour"
@@ -331,7 +348,10 @@ class ChipLoader(DataLoader):
                     augment=self.augment, seed=self.seed, device=self.device)
         return (cls or type(self))(**(mine | kwargs))
 
-    def show_batch(self, max_n: int = 8, **kwargs) -> plt.Figure:
+    def show_batch(self,
+        max_n: int = 8,  # chips to show
+        **kwargs,  # more for `show_chips`, such as per_chip
+    ) -> plt.Figure:  # the figure
         "Show the first chips of the loader in natural and false colour with their labels."
         titles = [self.vocab[label] for label in self.labels[:max_n]]
         return show_chips(self.chips, self.ids[:max_n], titles, **kwargs)

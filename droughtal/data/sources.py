@@ -31,12 +31,21 @@ def _bands_first(images, channels, n_bands, name):
     return images
 
 # %% ../../nbs/data/25_sources.ipynb #4051471a
+def _as_array(values, name):
+    "Return an array, a masked one as it is; raises `StoreError` for lists whose items differ in shape."
+    try:
+        return np.asanyarray(values)
+    except ValueError:
+        raise StoreError(f"{name} must all have one shape; crop or resize them first") from None
+
 def _check_labels(labels, n, name):
     "Return int64 labels; raises `StoreError` for another number than `n` and for labels that are not whole numbers."
     if labels.shape != (n,):
         raise StoreError(f"{name} must be ({n},), one for each image, not {labels.shape}")
     if labels.dtype.kind not in "iubf" or not (np.isfinite(labels) & (labels == np.floor(labels))).all():
         hint = "number the classes from 0 and leave out samples without a label"
+        if labels.dtype.kind in "US":
+            hint = "`class_names, labels = numpy.unique(labels, return_inverse=True)` numbers them"
         raise StoreError(f"{name} must be whole numbers, not {labels.dtype}; {hint}")
     return labels.astype(np.int64)
 
@@ -102,8 +111,9 @@ def from_arrays(
     n_bands, parts = None if bands is None else len(bands), {}
     for split, what in dict(train="", test="test_").items():
         if given[f"{what}labels"] is not None:
-            x = _bands_first(np.asanyarray(given[f"{what}images"]), channels, n_bands, f"{what}images")
-            parts[split] = x, _check_labels(np.asarray(given[f"{what}labels"]), len(x), f"{what}labels")
+            x, y = (_as_array(given[f"{what}{name}"], f"{what}{name}") for name in ("images", "labels"))
+            x = _bands_first(x, channels, n_bands, f"{what}images")
+            parts[split] = x, _check_labels(np.asarray(y), len(x), f"{what}labels")
     images, test_images = parts["train"][0], parts.get("test", parts["train"])[0]
     like, test_like = (f"(samples, {', '.join(map(str, x.shape[1:]))}) {x.dtype}" for x in (images, test_images))
     if like != test_like:

@@ -62,8 +62,10 @@ def round_table(
     "List the samples that a round queried, in query order."
     ids = record["queried"][:TABLE_SAMPLES]
     shown = ids[:PICTURES_PER_ROUND] if chips is not None and record["round"] < ROUNDS_WITH_PICTURES else []
-    images = composite(chips.images(np.array(shown)), chips.bands, "false") * 255 if shown else np.empty(0)
-    images = [*images.astype(np.uint8)] + [None] * (len(ids) - len(shown))
+    images = []
+    if shown:
+        images = composite(chips.images(np.array(shown)), chips.bands, "false", chips.display_range) * 255
+    images = [image.astype(np.uint8) for image in images] + [None] * (len(ids) - len(shown))
     scores = [s if s is not None and np.isfinite(s) else None for s in record["scores"]]
     rows = zip(ids, scores, record["answers"], images)
     return ["round", "id", "score", "label", "image"], [[record["round"], *row] for row in rows]
