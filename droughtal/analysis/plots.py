@@ -98,13 +98,14 @@ def small_png(
 
 # %% ../../nbs/analysis/40_plots.ipynb #9719cd6f
 _COLOURS = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-_MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 ORDER = """
 random margin bald least_confidence entropy max_entropy ratio random_balanced batchbald epig coreset
 typiclust badge probcover kmeans maxherding uherding bait cluster_margin discriminative contrastive
 hdbscan_glosh power_bald power_margin mean_std variation_ratios ordinal_variance active_transfer_learning
 mc_least_confidence mc_margin mc_ratio mc_entropy outliers_glosh outliers_mean outliers_max
-outliers_mean_least_confidence outliers_mean_entropy""".split()  # decides colour and marker; append only
+outliers_mean_least_confidence outliers_mean_entropy
+dropquery falcun clue lcmd alfamix committee boss""".split()  # decides colour and marker; append only
 _VARIANTS = dict(power=dict(fillstyle="left", linestyle="--"), softmax=dict(fillstyle="bottom", linestyle="-."),
                 softrank=dict(fillstyle="right", linestyle=":"))
 METRIC_NAMES = dict(accuracy="accuracy", balanced_accuracy="balanced accuracy", macro_f1="macro F1",
@@ -131,7 +132,7 @@ def strategy_style(
     look = dict(color=GREY, marker=".")
     if base in ORDER:
         i = ORDER.index(base) - 1
-        look = dict(color=_COLOURS[1 + i % 6], marker=_MARKERS[(1 + i % 6 + i // 6) % 7])
+        look = dict(color=_COLOURS[1 + i % 6], marker=_MARKERS[(1 + i % 6 + i // 6) % 7 if i < 42 else 7])
     if base == "random":
         look = dict(color=_COLOURS[0], marker=_MARKERS[0])
     look |= dict(linestyle="-") | variant
@@ -483,7 +484,7 @@ button, select { font: inherit; margin: .15rem } td, th { padding: 0 .7rem; text
 <div id="legend"></div><details><summary>Table</summary><table id="table"></table></details>
 <script type="application/json" id="data">%(data)s</script><script>
 const $ = id => document.getElementById(id), D = JSON.parse($('data').textContent), shown = new Set(D.highlight);
-const MARKS = {o: '●', s: '■', '^': '▲', D: '◆', v: '▼', P: '✚', X: '✖', '.': '•'};
+const MARKS = {o: '●', s: '■', '^': '▲', D: '◆', v: '▼', P: '✚', X: '✖', '*': '★', '.': '•'};
 const DASHES = {'--': '6 3', '-.': '7 2 2 2', ':': '2 2'};
 const colour = s => !shown.has(s) ? '#88888866' : D.looks[s].color == '#000000' ? 'currentColor' : D.looks[s].color;
 function add(tag, attributes, text = '') {

@@ -32,8 +32,8 @@ from .training import head_logits, make_learner, mc_probs, pool_features, run_la
 # %% ../../nbs/models/30_estimator.ipynb #f87a1c26
 OFFERS = {  # need of a strategy: attribute of the model, as called
     "probabilities": "predict_proba(ids)", "features": "features(ids)", "embeddings": "embeddings(ids)",
-    "dropout": "mc_proba(ids, n)", "activations": "activations(ids)", "validation": "validation_",
-    "ground-truth labels": "true_labels(ids)"}
+    "last layer": "last_layer()", "dropout": "mc_proba(ids, n)", "activations": "activations(ids)",
+    "validation": "validation_", "ground-truth labels": "true_labels(ids)"}
 
 class MissingOffer(TypeError):
     "A strategy needs what the model does not offer."
@@ -158,6 +158,12 @@ class PoolScores:
     ) -> torch.Tensor:  # float32 (len(X), d)
         "Input of the last linear layer, without dropout."
         return self._once(X, "embeddings", lambda features: run_layers(self.model_.head[:-1], features))
+
+    def last_layer(self) -> tuple:  # weights, float32 (n_classes, d), and biases, float32 (n_classes,), numpy
+        "Weights and biases that turn embeddings into logits; raises `NotFittedError` before the first fit."
+        self.check_fitted()
+        layer = self.model_.head[-1]
+        return tuple(a.detach().float().cpu().numpy() for a in (layer.weight, layer.bias))
 
     def logits(self,
         X,  # sample indices, 1-D array of int

@@ -179,6 +179,9 @@ class FrozenClassifier(ChipEstimator):
 
     fixed_features = True
 
+    @property
+    def fixed_embeddings(self): return not self.dropout  # a hidden layer changes with each fit
+
     def __post_init__(self):
         self._stored, self._kept = None, None
         self.clear_cache()

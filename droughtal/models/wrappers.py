@@ -33,6 +33,7 @@ def last_step(
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 def _is_linear(self): return hasattr(last_step(getattr(self, "model_", None)), "coef_")
+def _is_softmax(self): return _is_linear(self) and not hasattr(last_step(self.model_), "support_vectors_")
 def _is_forest(self): return isinstance(last_step(self.clf), (ExtraTreesClassifier, RandomForestClassifier))
 def _has_probabilities(self): return hasattr(self.clf, "predict_proba")
 
@@ -46,7 +47,7 @@ class SklearnClassifier(ClassifierMixin, BaseEstimator):
     mc_samples: int = 20  # default number of trees whose probabilities `mc_proba` returns
     seed: int = 0  # with the number of earlier fits decides each `random_state` that is None
 
-    takes_ids, fixed_features, device = True, True, "cpu"
+    takes_ids, fixed_features, fixed_embeddings, device = True, True, True, "cpu"
 
     def __post_init__(self): self.run_cache = {}  # what strategies compute once, since features never change
     def __sklearn_clone__(self): return type(self)(**self.get_params(deep=False) | dict(clf=clone(self.clf)))
@@ -117,6 +118,17 @@ class SklearnClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(self.model_, Pipeline) and len(self.model_.steps) > 1 and n_samples(rows):
             rows = self.model_[:-1].transform(rows)
         return torch.tensor(np.asarray(rows.toarray() if sp.issparse(rows) else rows, np.float32))
+
+    @available_if(_is_softmax)
+    def last_layer(self) -> tuple:  # weights, float32 (n_classes, d), and biases, float32 (n_classes,)
+        "Weights and biases that turn embeddings into logits; a class that the fit has not seen gets a logit of -1e30."
+        model = last_step(self._fitted())
+        seen, both = np.asarray(model.classes_), len(model.coef_) == 1
+        weights, biases = np.zeros((self.n_classes, model.coef_.shape[1]), np.float32), np.full(self.n_classes, -1e30)
+        weights[seen] = np.concatenate([-model.coef_ / 2, model.coef_ / 2]) if both else model.coef_
+        b = np.broadcast_to(model.intercept_, len(model.coef_))
+        biases[seen] = np.concatenate([-b / 2, b / 2]) if both else b
+        return weights, biases.astype(np.float32)
 
     @available_if(_is_forest)
     def mc_proba(self,
@@ -264,6 +276,13 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
     ) -> torch.Tensor:  # float32 (len(X), f)
         "Input of the last linear layer, as `features`."
         return self.features(X)
+
+    def last_layer(self) -> tuple:  # weights, float32 (n_classes, f), and biases, float32 (n_classes,), numpy
+        "Weights and biases that turn embeddings into logits; raises `NotFittedError` before the first fit."
+        self.check_fitted()
+        layer = _last_linear(self.model_)
+        biases = torch.zeros(self.n_classes) if layer.bias is None else layer.bias
+        return tuple(a.detach().float().cpu().numpy() for a in (layer.weight, biases))
 
     def logits(self,
         X,  # sample indices, 1-D array of int

@@ -188,7 +188,7 @@ def _last_layer(learner, X, dims, exact):
     dims = dims or (d if exact else 256)
     if dims < d:
         def start(ids): return leading_coordinates(feature_reader(learner, ids, "embeddings"), len(ids), dims)
-        universe, z = once_per_run(learner, X, ("leading embeddings", dims), start)
+        universe, z = once_per_run(learner, X, ("leading embeddings", dims), start, "embeddings")
         h = z[torch.as_tensor(np.searchsorted(universe, ids), device=z.device)]
     else:
         h = rows(np.arange(len(ids)))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
-           'probabilities', 'mc_probabilities', 'features', 'labelled', 'once_per_run', 'features_apart',
+           'probabilities', 'mc_probabilities', 'features', 'last_layer', 'labelled', 'once_per_run', 'features_apart',
            'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature',
            'StrategyError', 'UnknownStrategy', 'package_strategies', 'get_strategy', 'check_options']
 
@@ -108,15 +108,27 @@ def mc_probabilities(
         check_int("mc_samples", mc_samples)
     return check_finite(learner.estimator.mc_proba(X, mc_samples), "dropout samples")
 
+def _device(learner):
+    "Device for tensors of a learner; the CPU for Apple's mps."
+    device = str(getattr(learner.estimator, "device", "cpu"))
+    return "cpu" if device.startswith("mps") else device
+
 def features(
     learner,  # modAL learner
     X,  # sample indices, (n,)
     kind: str = "features",  # "features" (output of the backbone) or "embeddings" (input of the last layer)
 ) -> torch.Tensor:  # float32 (n, f), on the learner's device; on the CPU for Apple's mps, which has no double precision
     "Features of samples; raises `ValueError` if any is NaN or infinite."
-    values, device = getattr(learner.estimator, kind)(X), str(getattr(learner.estimator, "device", "cpu"))
-    device = "cpu" if device.startswith("mps") else device
-    return torch.as_tensor(check_finite(values, kind), dtype=torch.float32, device=device)
+    values = check_finite(getattr(learner.estimator, kind)(X), kind)
+    return torch.as_tensor(values, dtype=torch.float32, device=_device(learner))
+
+def last_layer(
+    learner,  # modAL learner
+) -> tuple:  # weights, float32 (K, d), and biases, float32 (K,), on the device of `features`
+    "Weights and biases that turn embeddings into logits; raises `ValueError` if any is NaN or infinite."
+    found = zip(("last layer's weights", "last layer's biases"), learner.estimator.last_layer())
+    return tuple(torch.as_tensor(check_finite(np.array(a, np.float32), what), device=_device(learner))
+                 for what, a in found)
 
 def labelled(
     learner,  # modAL learner
@@ -131,12 +143,13 @@ def once_per_run(
     X,  # sample indices of the pool, (n,)
     name,  # names the quantity, with every option that it depends on; hashable
     compute,  # function of the universe's sample indices; any randomness of its own, seeded, not the query's
+    kind: str = "features",  # what it is computed from, "features" or "embeddings"
 ) -> tuple:  # sorted sample indices of the universe, and what `compute` returned for them
     """Compute a quantity of the universe, pool and labelled samples together, which is the same in every round.
 
-    An estimator with `fixed_features`, which never change, keeps the last one of each name in its dict `run_cache`."""
+    An estimator with `fixed_features` or `fixed_embeddings` keeps the last one of each name in its dict `run_cache`."""
     universe = np.union1d(labelled(learner)[0], X)
-    if not getattr(learner.estimator, "fixed_features", False):
+    if not getattr(learner.estimator, f"fixed_{kind}", False):
         return universe, compute(universe)
     cache = learner.estimator.run_cache
     if name not in cache or not np.array_equal(cache[name][0], universe):
@@ -231,7 +244,7 @@ class Strategy:
         takes, fixed = inspect.signature(self.scores or self.query).parameters.values(), "learner X n_instances rng"
         return {p.name: p.default for p in takes if p.name not in fixed.split() and p.kind is not p.VAR_KEYWORD}
 
-NEEDS = ("probabilities", "dropout", "features", "embeddings", "activations", "labelled", "validation",
+NEEDS = ("probabilities", "dropout", "features", "embeddings", "last layer", "activations", "labelled", "validation",
          "ground-truth labels")  # what a strategy may need of the model, of the labelled samples, and of the oracle
 strategies: dict = {}  # the registry: name to `Strategy`
 aliases: dict = {}  # other names: alias to name

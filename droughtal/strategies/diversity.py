@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TILE', 'LARGE', 'unit_rows', 'exact_sq_distances', 'feature_reader', 'NearestCentre', 'coreset', 'kmeans_clusters',
-           'leading_coordinates', 'quick_clusters', 'clusters_of', 'take_turns', 'kmeans', 'typicality', 'typiclust']
+           'leading_coordinates', 'quick_clusters', 'clusters_of', 'take_turns', 'central_samples', 'kmeans',
+           'typicality', 'typiclust']
 
 # %% ../../nbs/strategies/50_diversity.ipynb #b2c1c24a
 import warnings
@@ -142,10 +143,13 @@ def coreset(
     return order[selected], scores
 
 # %% ../../nbs/strategies/50_diversity.ipynb #2f4ebd81
+def _part(weights, at): return None if weights is None else weights[at]
+
 def kmeans_clusters(
     x: np.ndarray,  # features, (n, f)
     k: int,  # clusters to find, at most n of them are found
     rng,  # integer seed, numpy `Generator` or None; seeds the clustering
+    weights: np.ndarray = None,  # weight of each sample, above 0, (n,); None for equal weights
 ) -> tuple:  # cluster of each sample, int64 (n,), and cluster centres, (k, f)
     "Cluster by k-means, with five iterations if k > 50 and k·n > 10 million; clusters may be empty."
     rng = as_generator(rng)
@@ -154,12 +158,13 @@ def kmeans_clusters(
         return np.arange(k), x
     options = {}
     if k > 50 and k * len(x) > 1e7:
-        few = x[rng.choice(len(x), min(len(x), max(5 * k, 5000)), replace=False)].astype(np.float64)
-        options = dict(init=kmeans_plusplus(few, k, random_state=seed)[0], max_iter=5)
+        few = rng.choice(len(x), min(len(x), max(5 * k, 5000)), replace=False)
+        start = kmeans_plusplus(x[few].astype(np.float64), k, random_state=seed, sample_weight=_part(weights, few))[0]
+        options = dict(init=start, max_iter=5)
     model = KMeans(k, n_init=1, random_state=seed, **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct samples than clusters
-        model.fit(x)
+        model.fit(x, sample_weight=weights)
     return model.labels_.astype(np.int64), model.cluster_centers_
 
 # %% ../../nbs/strategies/50_diversity.ipynb #82d7a1b3
@@ -185,14 +190,16 @@ def quick_clusters(
     z: np.ndarray,  # coordinates, float32 (n, d)
     k: int,  # clusters to find, 1..n; some may stay empty
     rng: np.random.Generator,  # seeds the clustering
+    weights: np.ndarray = None,  # weight of each sample, above 0, (n,); None for equal weights
 ) -> np.ndarray:  # cluster of each sample, int64 (n,)
     "Cluster by at most 10 iterations of k-means, from a start on a sample."
-    few, seed = z[rng.choice(len(z), min(len(z), max(5 * k, 5000)), replace=False)], int(rng.integers(2**31))
-    centres = kmeans_plusplus(few, k, random_state=seed)[0]
+    few, seed = rng.choice(len(z), min(len(z), max(5 * k, 5000)), replace=False), int(rng.integers(2**31))
+    some = _part(weights, few)
+    centres = kmeans_plusplus(z[few], k, random_state=seed, sample_weight=some)[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        centres = KMeans(k, init=centres, n_init=1, max_iter=20).fit(few).cluster_centers_
-        return KMeans(k, init=centres, n_init=1, max_iter=10).fit(z).labels_.astype(np.int64)
+        centres = KMeans(k, init=centres, n_init=1, max_iter=20).fit(z[few], sample_weight=some).cluster_centers_
+        return KMeans(k, init=centres, n_init=1, max_iter=10).fit(z, sample_weight=weights).labels_.astype(np.int64)
 
 def clusters_of(
     learner,  # modAL learner
@@ -200,18 +207,22 @@ def clusters_of(
     k: int,  # clusters to find, at most n
     rng: np.random.Generator,  # seeds the clustering
     normalise: bool = False,  # scale features to length 1
-) -> tuple:  # cluster of each sample, int64 (n,), and a function of positions in `ids` that returns their features
+    kind: str = "features",  # "features" or "embeddings"
+    weights: np.ndarray = None,  # weight of each sample that is clustered, above 0; None for equal weights
+    among: np.ndarray = None,  # positions in `ids` of the samples to cluster, int (r,); None for all
+) -> tuple:  # cluster of each of these samples, int64 (r,), and a function of their numbers that returns features
     "Cluster samples by their features, in leading coordinates if there are many samples, clusters and features."
     def reader(ids):
-        rows = feature_reader(learner, ids)
+        rows = feature_reader(learner, ids, kind)
         return lambda at: unit_rows(rows(at), normalise, torch.float32)
-    rows, n = reader(ids), len(ids)
-    f = rows(np.arange(1)).shape[1]
-    if k == n or f <= 64 or k * n * f <= LARGE:
-        return kmeans_clusters(rows(np.arange(n)).cpu().numpy(), k, rng)[0], rows
+    at, every = np.arange(len(ids)) if among is None else among, reader(ids)
+    def rows(numbers): return every(at[numbers])
+    n, f = len(at), every(np.arange(1)).shape[1]
+    if k >= n or f <= 64 or k * n * f <= LARGE:
+        return kmeans_clusters(rows(np.arange(n)).cpu().numpy(), k, rng, weights)[0], rows
     def start(ids): return leading_coordinates(reader(ids), len(ids)).cpu().numpy()
-    universe, z = once_per_run(learner, ids, ("leading coordinates", normalise), start)
-    return quick_clusters(z[np.searchsorted(universe, ids)], k, rng), rows
+    universe, z = once_per_run(learner, ids, ("leading coordinates", kind, normalise), start, kind)
+    return quick_clusters(z[np.searchsorted(universe, ids[at])], k, rng, weights), rows
 
 # %% ../../nbs/strategies/50_diversity.ipynb #23f6ca1b
 def take_turns(
@@ -230,16 +241,35 @@ def take_turns(
     return within[final], before[final]
 
 # %% ../../nbs/strategies/50_diversity.ipynb #eeb94a51
-def _to_centres(rows, clusters):
-    "Squared distance of each sample to the mean of its cluster, float64 (n,)."
+def _to_centres(rows, clusters, weights=None):
+    "Squared distance of each sample to the weighted mean of its cluster, float64 (n,)."
     n, at = len(clusters), torch.as_tensor(clusters)
+    w = torch.as_tensor(np.ones(n) if weights is None else weights).double()
     blocks = row_blocks(n, 32 * rows(np.arange(1)).shape[1], 2**25)
     sums = 0.
     for s in blocks:
         x = rows(np.arange(n)[s]).cpu().double()
-        sums = sums + torch.zeros(int(at.max()) + 1, x.shape[1], dtype=x.dtype).index_add_(0, at[s], x)
-    centres = sums / torch.bincount(at).clamp_min(1)[:, None]
+        sums = sums + torch.zeros(int(at.max()) + 1, x.shape[1], dtype=x.dtype).index_add_(0, at[s], x * w[s, None])
+    total = torch.bincount(at, w)
+    centres = sums / torch.where(total > 0, total, 1.)[:, None]
     return torch.cat([(rows(np.arange(n)[s]).cpu().double() - centres[at[s]]).pow_(2).sum(1) for s in blocks]).numpy()
+
+def central_samples(
+    learner,  # modAL learner
+    X: np.ndarray,  # sample indices of the pool, (n,)
+    k: int,  # samples to select, at most as many as are clustered, and clusters to find
+    rng: np.random.Generator,  # seeds the clustering and breaks ties
+    **options,  # of `clusters_of`: `normalise`, `kind`, `weights`, `among`
+) -> tuple:  # positions in `X`, largest cluster first, and the number of samples left in the cluster, at least 1
+    "Select the sample nearest to the centre of each cluster, and the next nearest where clusters are empty."
+    clusters, rows = clusters_of(learner, X, k, rng, **options)
+    sizes, order = np.bincount(clusters), rng.permutation(len(clusters))
+    turn = np.argsort(np.lexsort((rng.random(len(sizes)), -sizes)))
+    distance = _to_centres(rows, clusters, options.get("weights"))
+    sequence, before = take_turns(clusters, -distance, turn, np.zeros(len(sizes), bool), order)
+    among = options.get("among")
+    selected = sequence[:k] if among is None else among[sequence[:k]]
+    return selected, (sizes[clusters[sequence]] - before)[:k].astype(float)
 
 @register("kmeans", summary="the sample nearest to the centre of each of b clusters", needs=("features",),
           source="Xu et al. 2003; Zhdanov 2019 without weights", cost="n·b·f a k-means step", memory="n·f",
@@ -251,13 +281,7 @@ def kmeans(
     rng=None,  # integer seed, numpy `Generator` or None; seeds the clustering and breaks ties
 ) -> tuple:  # positions in `X`, largest cluster first, and the number of samples left in the cluster, at least 1
     "Query the centre of each k-means cluster of backbone features; raises `ValueError` for NaN features."
-    rng, b, n = as_generator(rng), batch_size(n_instances, len(X)), len(X)
-    clusters, rows = clusters_of(learner, np.asarray(X), b, rng)
-    k = clusters.max() + 1
-    sizes, order = np.bincount(clusters), rng.permutation(n)
-    turn = np.argsort(np.lexsort((rng.random(k), -sizes)))
-    sequence, before = take_turns(clusters, -_to_centres(rows, clusters), turn, np.zeros(k, bool), order)
-    return sequence[:b], (sizes[clusters[sequence]] - before)[:b].astype(float)
+    return central_samples(learner, np.asarray(X), batch_size(n_instances, len(X)), as_generator(rng))
 
 # %% ../../nbs/strategies/50_diversity.ipynb #8f889093
 def typicality(

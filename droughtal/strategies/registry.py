@@ -8,8 +8,8 @@ __all__ = ['FAMILIES', 'ALIASES', 'family', 'in_order', 'strategy_table']
 # %% ../../nbs/strategies/90_registry.ipynb #cfac106e
 import pandas as pd
 
-from . import bait, baseline, batch_bayesian, bayesian, coverage, density, diversity
-from . import filters, hybrid, learned, outliers, uncertainty
+from . import bait, baseline, batch_bayesian, bayesian, best_batch, committee, coverage, density
+from . import diversity, filters, hybrid, learned, outliers, spread, uncertainty
 from .core import Strategy, UnknownStrategy, aliases, check_options, get_strategy, strategies
 from .stochastic import stochastic_variants
 
@@ -18,9 +18,10 @@ _ = stochastic_variants()
 
 # %% ../../nbs/strategies/90_registry.ipynb #7e778911
 FAMILIES = dict(
-    baseline="baseline", uncertainty="uncertainty", bayesian="Bayesian", batch_bayesian="batch-mode Bayesian",
-    diversity="diversity", coverage="diversity", density="density", outliers="outliers", hybrid="hybrid",
-    bait="hybrid", filters="hybrid", learned="learned", stochastic="stochastic")  # module to family
+    baseline="baseline", best_batch="baseline", uncertainty="uncertainty", bayesian="Bayesian", committee="Bayesian",
+    batch_bayesian="batch-mode Bayesian", diversity="diversity", coverage="diversity", density="density",
+    outliers="outliers", hybrid="hybrid", bait="hybrid", spread="hybrid", filters="hybrid", learned="learned",
+    stochastic="stochastic")  # module to family
 
 def family(
     strategy: Strategy,  # the strategy

@@ -172,9 +172,12 @@ class TableModel:
         self.device, self.seed, self.n_fits_, self.mc_samples = "cpu", 0, 1, self.mc.shape[1]
         self.classes_ = np.arange(self.probs.shape[1])
         self.validation_ = self.validation, self.labels[self.validation]
+        f, K = self.table.shape[1], self.probs.shape[1]
+        self.weights = np.random.default_rng(f).normal(size=(K, f))
 
     def features(self, X): return torch.as_tensor(self.table[np.asarray(X, np.int64)])
     def embeddings(self, X): return self.features(X)
+    def last_layer(self): return self.weights, self.weights[:, 0]  # has nothing to do with the table of probabilities
     def activations(self, X): return [self.features(X).clamp_min(0), self.features(X).abs(), self.logits(X)]
     def predict_proba(self, X): return self.probs[np.asarray(X, np.int64)]
     def predict(self, X): return self.predict_proba(X).argmax(1)
