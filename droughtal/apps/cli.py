@@ -203,13 +203,21 @@ def _with_flags(function, parameters):
     function.__annotations__ = {p.name: p.annotation for p in parameters}
     return function
 
+def _print_crop(configs):
+    "Print which part of the chips runs see, if it is not the whole or the usual one."
+    from droughtal.loop.seeds import crop_note
+    configs = {(c.data, c.crop): c for c in configs}.values()
+    for note in filter(None, map(crop_note, configs)):
+        print(note, file=sys.stderr, flush=True)
+
 def _notebook_command(name, kind, notebook, doc):
     "Add a command that executes an experiment notebook."
     def run(preset, **flags):
         from droughtal.loop.launch import run_notebook
         given = {k: v for k, v in flags.items() if v is not None}
-        seeds = given.pop("seed", None)
-        print(run_notebook(notebook, make_config(preset, kind, **given), seeds=seeds))
+        seeds, config = given.pop("seed", None), make_config(preset, kind, **given)
+        _print_crop([config])
+        print(run_notebook(notebook, config, seeds=seeds))
     run.__doc__ = doc
     help = f"Named set of parameters to start from: {', '.join(PRESETS)}; other flags override it."
     app.command(name)(_with_flags(run, [_keyword("preset", str, "smoke", help=help), *map(_flag, fields(kind))]))
@@ -255,6 +263,7 @@ def _run_planned(runs, scheduler, workers, resources, dry_run):
     if dry_run:
         print("\n".join(runs))
         return True
+    _print_crop(runs.values())
     out = Path(next(iter(runs.values())).out).parent
     report = run_sweep(runs, scheduler, workers, _resources(resources), say=_print_now)
     print_report(report, _print_now)
@@ -287,6 +296,8 @@ def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources
         if not all([_run_planned(runs, *how) for runs in planned.values()]):
             raise typer.Exit(1)
         return
+    if part:
+        raise ParameterError("part: names a part of a protocol; give the --protocol too")
     values = (read_grid(grid) if grid else {}) | {k: v for k, v in flags.items() if v not in (None, [])}
     values |= dict(preset=preset) if preset else {}
     if not values:

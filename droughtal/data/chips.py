@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COMPOSITES', 'as_ids', 'check_range', 'Chips', 'draw_ids', 'split_ids', 'class_weights', 'random_dihedral',
-           'shown_bands', 'composite', 'show_chips', 'check_trainable', 'even_batches', 'ChipLoader', 'make_dls']
+           'landsat_name', 'shown_bands', 'composite', 'show_chips', 'check_trainable', 'even_batches', 'ChipLoader',
+           'make_dls']
 
 # %% ../../nbs/data/50_chips.ipynb #d4beb41a
 from pathlib import Path
@@ -212,14 +213,21 @@ def _dihedral(x, k):
 
 # %% ../../nbs/data/50_chips.ipynb #c9861ce5
 COMPOSITES = dict(natural=("B4", "B3", "B2"), false=("B5", "B4", "B3"))  # bands shown as red, green, blue
+_LANDSAT = dict(red="B4", green="B3", blue="B2", B04="B4", B03="B3", B02="B2")
+
+def landsat_name(
+    band: str,  # name of a band
+) -> str:  # name of Landsat 8's band of the same colour; the name itself if it is no other name of red, green or blue
+    "Translate red, green and blue, and Sentinel-2's B04, B03 and B02, to Landsat 8's B4, B3 and B2."
+    return _LANDSAT.get(band if band in _LANDSAT else band.lower(), band)
 
 def shown_bands(
     bands,  # names of the bands of an image
     kind: str = "natural",  # "natural" or "false" colour
 ) -> list:  # positions of the three bands shown as red, green and blue
     "Choose the bands that are shown as red, green and blue; the first ones if those of the composite are missing."
-    bands = [b.replace("B0", "B") for b in bands]  # Sentinel-2's B04
-    for wanted in (COMPOSITES[kind], ("red", "green", "blue")):
+    bands = list(map(landsat_name, bands))
+    for wanted in (COMPOSITES[kind], COMPOSITES["natural"]):
         if set(wanted) <= set(bands):
             return [bands.index(b) for b in wanted]
     return [0, 1, 2] if len(bands) >= 3 else [0, 0, 0]

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..data.chips import landsat_name
 from ..data.files import write_atomic
 
 # %% ../../nbs/models/05_backbones.ipynb #tvbuilds2
@@ -103,14 +104,14 @@ ARCHS = dict(resnet10=_resnet10, resnet10_narrow=_resnet10_narrow, lite0=_Lite0,
              **{name: partial(_torchvision, name) for name in _TORCHVISION})
 
 # %% ../../nbs/models/05_backbones.ipynb #d815a2d5
-RGB = ("B4", "B3", "B2")  # Landsat 8's red, green and blue bands, in the order of ImageNet's filters
+RGB = ("B4", "B3", "B2")  # red, green and blue by `landsat_name`, in the order of ImageNet's filters
 
 def widen_filters(
     weight: torch.Tensor,  # filters for red, green, blue: (out, 3, k, k)
     bands,  # names of the bands, C of them
 ) -> torch.Tensor:  # filters for the bands: (out, C, k, k), each output filter's energy unchanged
     "Spread three-colour filters over any bands; bands other than red, green and blue get the red filter."
-    wide = torch.stack([weight[:, RGB.index(b) if b in RGB else 0] for b in bands], 1)
+    wide = torch.stack([weight[:, RGB.index(b) if b in RGB else 0] for b in map(landsat_name, bands)], 1)
     before, after = (w.pow(2).sum((1, 2, 3), keepdim=True) for w in (weight, wide))
     return wide * (before / after.clamp_min(1e-12)).sqrt()
 
@@ -312,14 +313,18 @@ def _from_torchgeo(arch, bands, pretrained):
     return net
 
 def _from_user(arch, bands):
-    "Make a backbone of a module or a function; raises `ValueError` if its output is not a row of features a chip."
+    "Make a backbone of a module or a function; raises `ValueError` if it takes no such chips or returns no features."
     net = deepcopy(arch) if isinstance(arch, nn.Module) else arch(len(bands))
     net.input_size = getattr(net, "input_size", 0)
     if not hasattr(net, "n_features"):
         side = net.input_size or 64
         was_training = net.training
-        with torch.no_grad():
-            found = net.eval()(torch.zeros(2, len(bands), side, side))
+        try:
+            with torch.no_grad():
+                found = net.eval()(torch.zeros(2, len(bands), side, side))
+        except RuntimeError as e:
+            raise ValueError(f"arch: {arch_name(arch)} does not take chips of {len(bands)} bands ({e}); "
+                             "give a function of the number of bands that makes the module") from None
         net.train(was_training)
         if found.ndim != 2 or len(found) != 2:
             raise ValueError(f"arch: {arch_name(arch)} maps 2 chips to an array of shape {tuple(found.shape)}; "
@@ -388,8 +393,8 @@ def _weights_statistics(arch, pretrained):
     if not isinstance(arch, str) or not pretrained:
         return {}
     library, _, name = arch.rpartition(":")
-    if pretrained is not True and (not library or _is_own(_read_file(arch, pretrained))):
-        return {}  # a file of torchvision's, or a backbone made by `pretrain`
+    if pretrained is not True and _is_own(_read_file(arch, pretrained)):
+        return {}  # a backbone made by `pretrain`
     if library == "torchgeo":
         return {b: (0., scale) for b, scale in SSL4EO_SCALE.items()}
     if library == "timm":
@@ -406,10 +411,11 @@ def pixel_statistics(
     known, ssl4eo = _weights_statistics(arch, pretrained), arch_name(arch).startswith("torchgeo:")
     if known and ssl4eo and chips.dtype != np.uint8:
         raise WeightsError(f"pretrained: {arch} needs pixels of type uint8, not {chips.dtype}; set pretrained=False")
-    if not known or chips.dtype != np.uint8 or not ssl4eo and set(chips.bands) != set(known):
+    bands = chips.bands if ssl4eo else list(map(landsat_name, chips.bands))
+    if not known or chips.dtype != np.uint8 or not ssl4eo and set(bands) != set(known):
         return chips.mean, chips.std
-    values = {b: (mean, std) for b, mean, std in zip(chips.bands, chips.mean, chips.std)} | known
-    return tuple(np.array(a) for a in zip(*(values[b] for b in chips.bands)))
+    values = {b: (mean, std) for b, mean, std in zip(bands, chips.mean, chips.std)} | known
+    return tuple(np.array(a) for a in zip(*(values[b] for b in bands)))
 
 def stem_parameters(
     backbone: nn.Module,  # from `make_backbone`
