@@ -274,7 +274,7 @@ def _from_timm(arch, bands, pretrained):
             net = timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
         except Exception as e:
             why = f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"
-            hint = f"download the file of weights of https://huggingface.co/{timm.get_pretrained_cfg(name).hf_hub_id}"
+            hint = f"download model.safetensors of https://huggingface.co/{timm.get_pretrained_cfg(name).hf_hub_id}"
             hint = f"{hint} elsewhere and give its path as pretrained, or set pretrained=False"
             raise WeightsError(f"pretrained: {file or arch}: {why}; {hint}") from None
         if file:
