@@ -50,6 +50,7 @@ class SklearnClassifier(ClassifierMixin, BaseEstimator):
     takes_ids, fixed_features, fixed_embeddings, device = True, True, True, "cpu"
 
     def __post_init__(self): self.run_cache = {}  # what strategies compute once, since features never change
+    def __getstate__(self): return super().__getstate__() | dict(run_cache={})  # its functions do not pickle
     def __sklearn_clone__(self): return type(self)(**self.get_params(deep=False) | dict(clf=clone(self.clf)))
 
     def rows(self,
