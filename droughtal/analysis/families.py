@@ -9,7 +9,7 @@ __all__ = ['FLIPS', 'sign_flips', 'flipped_t', 'max_t', 'claim_family', 'without
 import numpy as np
 import pandas as pd
 
-from .results import one_configuration
+from .results import mark_oracle, one_configuration
 from .statistics import metric_sign, score_blocks
 
 # %% ../../nbs/analysis/25_families.ipynb #fam00006
@@ -67,12 +67,18 @@ def claim_family(
     metric: str = "accuracy",  # metric
     score="aubc",  # as for `score_blocks`
     level: float = .95,  # simultaneous coverage
-) -> pd.DataFrame:  # one row for each other strategy, best first: seeds, and the columns of `max_t`; positive is better
-    "Compare every strategy with a baseline as one family; raises `ValueError` if the baseline or a run is missing."
+) -> pd.DataFrame:  # one row for each strategy, best first: seeds, and the columns of `max_t`; positive is better
+    """Compare every strategy but oracle baselines with a baseline, as one family.
+
+    Raises `ValueError` if the baseline, a run or every other strategy is missing."""
+    oracles = [s for s in table.strategy.unique() if mark_oracle(s) != s and s != baseline]
+    table = table[~table.strategy.isin(oracles)]
     blocks = score_blocks(one_configuration(table), metric, score) * metric_sign(metric)
     if baseline not in blocks:
         raise ValueError(f"baseline: no runs of {baseline!r}; there are {', '.join(blocks)}")
     d = blocks.drop(columns=baseline).sub(blocks[baseline], axis=0)
+    if d.empty:
+        raise ValueError(f"strategies: there is none to compare with {baseline}, oracle baselines aside")
     if missing := [s for s in d if d[s].isna().any()]:
         raise ValueError(f"runs: {', '.join(missing)} or {baseline} lack seeds that others have; "
                          "finish the sweep, or leave out what is not comparable")

@@ -20,7 +20,7 @@ from .composition import mean_overlap
 from .plots import (
     COLUMN, GREY, INK, METRIC_NAMES, PAGE, PALE, STYLE, count_text, data_note, label_ends, panels,
     set_title, strategy_style)
-from .results import one_configuration
+from .results import mark_oracle, one_configuration
 from .statistics import LOWER_IS_BETTER, SCORES, metric_sign
 from ..data.chips import COMPOSITES, composite
 
@@ -57,7 +57,7 @@ def plot_gains(
         ax.plot(r.gain, y, "o", ms=5, color=color, mfc=color if r.p_t_holm < .05 else "white")
         if np.isnan(r.gain):
             ax.text(0, y, " no seed in common", va="center", color=GREY)
-    _name_rows(ax, [f"{r.strategy}  n={r.seeds}" for r in rows.itertuples()])
+    _name_rows(ax, [f"{mark_oracle(r.strategy)}  n={r.seeds}" for r in rows.itertuples()])
     ax.xaxis.set_major_locator(MaxNLocator(5))
     lower = ", decrease" if metric in LOWER_IS_BETTER else ""
     ax.set_xlabel(f"gain over {baseline}: {METRIC_NAMES.get(metric, metric)}{lower}")
@@ -107,7 +107,8 @@ def plot_savings(
     ax.axvline(0, lw=.7, color=GREY, zorder=1)
     for y, (s, r) in enumerate(rows.iterrows()):
         _draw_saving(ax, y, r, strategy_style(s), low, high)
-    _name_rows(ax, [f"{s}  n={r.seeds:.0f}" + f", {r.misses:.0f} missed" * bool(r.misses) for s, r in rows.iterrows()])
+    _name_rows(ax, [f"{mark_oracle(s)}  n={r.seeds:.0f}" + f", {r.misses:.0f} missed" * bool(r.misses)
+                    for s, r in rows.iterrows()])
     ax.set(xlim=(low, high), xlabel=f"labels saved, of {rows.end.max():,.0f}")
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -270,7 +271,7 @@ def plot_shares(
             look = strategy_style(s)
             ax.plot([r.low, r.high], [y, y], lw=1.1, color=look["color"])
             ax.plot(r.gap, y, ms=4.5, **look)
-        _name_rows(ax, names)
+        _name_rows(ax, list(map(mark_oracle, names)))
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.set_title(f"{attribute}\npool {100 * found['pool'].mean():.1f} %", fontsize=7)
     axes[0].invert_yaxis()

@@ -33,7 +33,7 @@ from ..data.files import read_yaml, write_atomic
 from ..loop.config import strategy_label
 from ..loop.seeds import mean_curve
 from .results import (
-    ceiling, curves_by_run, reference_curves, run_ceiling, run_references, usable_metrics)
+    ceiling, curves_by_run, mark_oracle, reference_curves, run_ceiling, run_references, usable_metrics)
 from .statistics import LOWER_IS_BETTER, aubc, learning_curves, metric_sign, t_interval
 
 # %% ../../nbs/analysis/40_plots.ipynb #99278fe4
@@ -163,7 +163,7 @@ def label_ends(
     for (name, x, y), at in zip(ends, _spread([y for _, _, y in ends], gap, low, high)):
         look = lines.get(name) or strategy_style(name)
         leader = dict(arrowstyle="-", lw=.5, color=look["color"], alpha=.5, shrinkA=2, shrinkB=0, relpos=(0, .5))
-        ax.annotate(name, (x, y), xytext=(1 + 13 * point, at), textcoords=side, va="center", color=INK,
+        ax.annotate(mark_oracle(name), (x, y), xytext=(1 + 13 * point, at), textcoords=side, va="center", color=INK,
                     arrowprops=leader, annotation_clip=False, fontweight="bold" if name in bold else "normal")
         x, look = ([3, 11], look) if name in lines else ([8], look | dict(ls="", ms=4))
         ax.add_artist(Line2D(1 + point * np.array(x), [at] * len(x), transform=side, clip_on=False, **look))
@@ -366,7 +366,7 @@ def plot_curve_grid(
             _draw_curve(ax, curve[baseline], baseline, lw=.9, ms=0, zorder=3)
         _draw_curve(ax, curve[s], s, lw=1.2, ms=3, zorder=3)
         _label_axis(ax, False)
-        ax.set_title(s)
+        ax.set_title(mark_oracle(s))
         ax.tick_params(labelbottom=i + 4 >= len(names))
     _draw_lines(axes, lines, metric)
     fig.supxlabel(_LABELS)

@@ -21,7 +21,7 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from .results import budget_note, curves_by_run, one_configuration, shared_curves
+from .results import budget_note, curves_by_run, mark_oracle, one_configuration, shared_curves
 
 # %% ../../nbs/analysis/20_statistics.ipynb #ce1d24b3
 LOWER_IS_BETTER = frozenset({"nll", "ece", "mae"})  # metrics of which lower values are better
@@ -193,9 +193,10 @@ def verdicts(
     result: pd.DataFrame,  # from `compare_with`
     baseline: str = "random",  # the baseline it was compared with
 ) -> list:  # one sentence per other strategy
-    "State which strategies differ from the baseline, with a family-wise error rate of at most 5 %."
+    "State which strategies differ from the baseline, with a family-wise error rate of at most 5 %; mark oracles."
     budget, level = result.attrs.get("budget") or "over this budget", result.attrs.get("level", .95)
-    return [f"{s}: {_verdict(r, baseline, budget, level)}" for s, r in result.drop(index=baseline).iterrows()]
+    rows, marked = result.drop(index=baseline).iterrows(), mark_oracle(baseline)
+    return [f"{mark_oracle(s)}: {_verdict(r, marked, budget, level)}" for s, r in rows]
 
 # %% ../../nbs/analysis/20_statistics.ipynb #77d4f5f8
 def tost(
