@@ -169,7 +169,7 @@ def _last_linear(module):
     return next((m for m in reversed(list(module.modules())) if isinstance(m, nn.Linear)), None)
 
 def _has_dropout(self):
-    module = self.model_ if hasattr(self, "model_") else self.make_module()
+    module = self.model_ if hasattr(self, "model_") else self.new_module()
     return any(isinstance(m, DROPOUT) for m in module.modules())
 
 @dataclass(eq=False, repr=False)
@@ -190,6 +190,16 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
 
     def __sklearn_clone__(self): return type(self)(**self.get_params(deep=False))  # shares `inputs`
 
+    def new_module(self) -> nn.Module:  # on the CPU
+        "Make a module; raises `ValueError` if `make_module` is a module itself, or makes something else."
+        instance = isinstance(self.make_module, nn.Module)
+        module = self.make_module if instance else self.make_module()
+        if instance or not isinstance(module, nn.Module):
+            found = f"this {'is' if instance else 'makes'} an object of type {type(module).__name__}"
+            raise ValueError("make_module: expected a class, or a function without arguments, that makes a new "
+                             f"nn.Module for each fit; {found}")
+        return module
+
     def batch(self,
         ids,  # sample indices, 1-D array of int
     ) -> torch.Tensor:  # inputs, on `device`
@@ -209,7 +219,7 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
             raise ValueError(f"expected labelled samples, one label each, got {len(X)} samples and {len(y)} labels")
         validation = read_validation(validation)
         with seeded(self.own_seed()):
-            module = self.make_module().to(self.device)
+            module = self.new_module().to(self.device)
         self.check_module(module, X[:2])
         with seeded(self.fit_seed(n_fits)):
             self.train(module.train(), X, torch.as_tensor(y).to(self.device))
@@ -254,13 +264,19 @@ class TorchClassifier(ClassifierMixin, PoolScores, BaseEstimator):
         module: nn.Module,  # the module
         X: np.ndarray,  # one or two sample indices
     ) -> None:
-        "Raise `ValueError` unless a module ends in a linear layer with one output per class."
+        "Raise `ValueError` unless a module takes the inputs and ends in a linear layer with one output per class."
         last = _last_linear(module)
         if last is None or last.out_features != self.n_classes:
             found = "no nn.Linear" if last is None else f"{last.out_features} outputs of the last nn.Linear"
             raise ValueError(f"make_module: expected a module that ends in an nn.Linear with {self.n_classes} outputs, "
                              f"found {found}")
-        features, logits = self.forward(module, X)
+        try:
+            features, logits = self.forward(module, X)
+        except RuntimeError as e:
+            takes, given = last.weight.dtype, self.batch(X[:1]).dtype
+            if given == takes:
+                raise
+            raise ValueError(f"inputs: the module takes {takes}, not {given} ({e}); convert them first") from None
         if features.shape[:-1] != (len(X),) or not torch.allclose(run_layers(nn.Sequential(last), features), logits):
             raise ValueError("make_module: the module does something after its last nn.Linear; return its logits")
 
