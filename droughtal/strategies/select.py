@@ -108,6 +108,8 @@ def as_samples(
     n: int,  # number of samples
 ) -> np.ndarray:  # int64 (m,)
     "Return indices of samples; raises `ValueError` if they are not integers in 0..n-1, each once."
+    if np.asarray(ids).dtype == bool:
+        raise ValueError(f"{name}: expected indices of samples, got a boolean mask; pass np.flatnonzero of the mask")
     ids = as_ids([] if ids is None else ids, name)
     check_range(ids, n, name)
     values, times = np.unique(ids, return_counts=True)
@@ -128,7 +130,11 @@ def as_labelled(
     if len(labels) != len(ids):
         raise ValueError(f"{what}: {len(labels)} labels for {len(ids)} samples")
     if n_classes and (labels >= 0).any():
-        check_range(labels, n_classes, what)
+        try:
+            check_range(labels, n_classes, what)
+        except ValueError as e:
+            hint = "of other labels, pass np.searchsorted(model.classes_, labels)"
+            raise ValueError(f"{e}; labels are columns of the probabilities, 0..K-1: {hint}") from None
     return ids, labels
 
 def as_pool(
