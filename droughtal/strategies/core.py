@@ -443,7 +443,9 @@ def _from_outside(name):
         file, module, function = _place(name)
         found = _import_from(file, module)
         if not hasattr(found, function):
-            near = get_close_matches(function, dir(found), 1, .5)
+            own = [k for k, v in vars(found).items() if isinstance(v, Strategy)
+                   or inspect.isfunction(v) and v.__module__ == found.__name__]
+            near = get_close_matches(function, own, 1, .5)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise StrategyError(f"strategy: {file or module} has no function {function!r}{hint}")
         return _own_strategy(f"{file or module}:{function}", getattr(found, function), file)
