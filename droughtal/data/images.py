@@ -29,7 +29,8 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from .checks import ParameterError, check_int
 from .files import sha256_file
-from .sources import draw_test, from_arrays
+from .sources import (
+    NODATA, check_arrays, check_nodata, draw_test, find_nodata, warn_untested, write_arrays)
 from .store import PIXEL_TYPES, StoreError, StoreWriter, check_target, parent_folders, progress_bar
 from .torch_sets import TorchSet, is_torch_set
 
@@ -168,7 +169,9 @@ def _split_folders(tree, root, splits):
             raise ImageError(name, f"lies beside {_last(splits[0])}/, but is neither train/ nor test/", hint)
         if split in found:
             reason = f"is a second {split} split beside {_last(found[split])}/"
-            raise ImageError(name, reason, "move one of them out of the source, or merge them")
+            hint = f"move its images into the class folders of {_last(found[split])}/"
+            hint += " or train/" if split == "test" else ""
+            raise ImageError(name, reason, f"{hint}, or move it out of the source")
         found[split] = path
     if "train" not in found:
         raise ImageError(f"{tree.src}: {splits[0]}/", "has no train/ beside it", _LAYOUT)
@@ -201,7 +204,7 @@ def find_images(
     return files
 
 def _check_classes(src, files):
-    "Raise `ImageError` for fewer than two classes, or a test class that train lacks."
+    "Raise `ImageError` for fewer than two classes, or a test class that train lacks; warn of a class that test lacks."
     train = sorted({f.class_name for f in files if f.split != "test"})
     if len(train) < 2:
         what = f"holds one class, {train[0]}" if train else "holds no class folders"
@@ -210,6 +213,8 @@ def _check_classes(src, files):
         if f.class_name not in train:
             hint = f"add it to train, or move it out; train has {', '.join(train)}"
             raise ImageError(f.where, f"is of class {f.class_name}, which train/ lacks", hint)
+    if tested := {f.class_name for f in files if f.split == "test"}:
+        warn_untested([name for name in train if name not in tested])
 
 # %% ../../nbs/data/27_images.ipynb #7b1d464e
 _BANDS = {"L": ("grey",), "RGB": ("red", "green", "blue"), "I;16": ("grey",), "F": ("grey",)}
@@ -231,6 +236,16 @@ def _check_nodata(where, nodata, pixels):
         hint = "fill them, or leave the image out (on_error='skip' leaves out all such images)"
         raise ImageError(where, f"holds nodata pixels ({value:g})", hint)
 
+def _check_values(where, pixels, nodata):
+    "Raise `ImageError` for floating-point pixels that are NaN, infinite or a common nodata value."
+    if pixels.dtype.kind != "f":
+        return
+    if not np.isfinite(pixels).all():
+        raise ImageError(where, "holds NaN or infinite pixels", "fill them, or leave the image out")
+    if (value := find_nodata(pixels, nodata)) is not None:
+        hint = "fill them, leave the image out, or pass nodata=None if these are measurements"
+        raise ImageError(where, f"holds nodata pixels ({value:g})", hint)
+
 def _check_image(where, image):
     "Raise `ImageError` for an image that Pillow would read in part only, or with fewer bits."
     if image.format in ("TIFF", "PNG") and getattr(image, "n_frames", 1) > 1:
@@ -244,7 +259,7 @@ def _check_image(where, image):
 
 def _fit(image, side): return ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR) if side else image
 
-def _from_pillow(where, image, mode, side):
+def _from_pillow(where, image, mode, side, nodata):
     "Return pixels (C, H, W) and form of a Pillow image, converted and resized; raises `ImageError` for other modes."
     kind = "I;16" if image.mode.startswith("I;16") else image.mode
     if mode and kind != mode:
@@ -255,6 +270,8 @@ def _from_pillow(where, image, mode, side):
         hint = "pass mode='RGB' to convert all images"
         hint += ", or name its bands to keep all" if image.format == "TIFF" else ""
         raise ImageError(where, f"is {_WORDS.get(kind, kind)}, not grey or RGB", hint)
+    if kind == "F":
+        _check_values(where, np.asarray(image), nodata)
     pixels = np.array(_fit(image, side))
     pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return pixels, _Form(kind, pixels.shape[1:])
@@ -306,44 +323,42 @@ def _read_bands(where, content):
     _check_nodata(where, nodata, pixels)
     return pixels, _band_names(text, len(pixels))
 
-def _from_bands(where, pixels, names, mode, side):
+def _from_bands(where, pixels, names, mode, side, nodata):
     "Return pixels (C, H, W), resized, and their form; raises `ImageError` for a pixel type that is not stored."
     kind = f"{len(pixels)} bands of {pixels.dtype.name}"
     if pixels.dtype.name not in PIXEL_TYPES:
         raise ImageError(where, f"holds {kind}", f"convert it to {' or '.join(PIXEL_TYPES)}")
     if mode:
         raise ImageError(where, f"holds {kind}, which are not converted to {mode}", "leave out mode, or the image")
+    _check_values(where, pixels, nodata)
     if side:
         pixels = np.stack([np.array(_fit(Image.fromarray(band), side)) for band in pixels])
     return pixels, _Form(kind, pixels.shape[1:], names)
 
 # %% ../../nbs/data/27_images.ipynb #f9dc2043
-def _read_image(file, content, mode="", side=0, n_named=0):
+def _read_image(file, content, mode="", side=0, n_named=0, nodata=NODATA):
     "Return pixels (C, H, W) and form of an image; raises `ImageError` if it cannot be read or stored."
     where = file.where
     try:
         if isinstance(content, np.ndarray):
-            pixels, form = _from_bands(where, content, file.bands, mode, side)
+            pixels, form = _from_bands(where, content, file.bands, mode, side, nodata)
         elif isinstance(content, Image.Image):
-            pixels, form = _from_pillow(where, content, mode, side)
+            pixels, form = _from_pillow(where, content, mode, side, nodata)
         elif not content:
             raise ImageError(where, "is empty (0 bytes)", "delete it, or copy it again")
         elif content[:4] in _TIFF and _has_bands(content, n_named):
-            pixels, form = _from_bands(where, *_read_bands(where, content), mode, side)
+            pixels, form = _from_bands(where, *_read_bands(where, content), mode, side, nodata)
         else:
             with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF")) as image:
                 _check_image(where, image)
-                pixels, form = _from_pillow(where, image, mode, side)
+                pixels, form = _from_pillow(where, image, mode, side, nodata)
     except ImageError:
         raise
     except UnidentifiedImageError:
         raise ImageError(where, "is no JPEG, PNG or TIFF that Pillow can read", "delete it, or convert it") from None
     except Exception as e:  # Pillow and tifffile raise many types on damaged files
         raise ImageError(where, f"is damaged ({e})", "copy it again, or delete it") from None
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        raise ImageError(where, "holds NaN or infinite pixels", "fill them, or leave the image out")
-    return pixels, form
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), form
 
 # %% ../../nbs/data/27_images.ipynb #3a1d9945
 def _choose_bands(wanted, form, n):
@@ -362,8 +377,9 @@ def _choose_bands(wanted, form, n):
 
 class _Reader:
     "Iterates over the images of a source; `report` gets the `ImageError` and the file of each faulty one."
-    def __init__(self, files, mode, side, bands, report):
+    def __init__(self, files, mode, side, bands, nodata, report):
         self.files, self.mode, self.side, self.wanted, self.report = files, mode, side, bands, report
+        self.nodata = nodata
         self.hash, self.seen, self.index = sha256(), {}, None
         self.form, self.like = self.common_form()
 
@@ -391,7 +407,7 @@ class _Reader:
             content = file.read()
         except _READ_ERRORS as e:
             raise ImageError(file.where, f"cannot be read ({e})", "copy it again, or delete it") from None
-        return content, *_read_image(file, content, self.mode, self.side, len(self.wanted))
+        return content, *_read_image(file, content, self.mode, self.side, len(self.wanted), self.nodata)
 
     def read(self, file):
         "Return an image's pixels; raises `ImageError` for a name or image that does not fit the others."
@@ -457,20 +473,24 @@ def _open_arrays(src, folder):
             raise ImageError(str(src), where, f"there is {', '.join(arrays) or 'none'}")
     return arrays
 
-def _import_arrays(src, out, test, seed, description, bands):
+def _import_arrays(src, out, test, seed, description, wanted, channels, nodata):
     "Write the arrays of an .npz, or those beside an images.npy, as a data file."
     with parent_folders(out), tempfile.TemporaryDirectory(dir=out.parent) as folder:
         arrays = _open_arrays(src, folder)
         test = 0 if "test_images" in arrays else test
         for name in {"class_names", "bands"} & set(arrays):
             arrays[name] = arrays[name].tolist()
-        arrays |= dict(bands=bands) if bands else {}
-        return from_arrays(out, **arrays, source=src.name, description=description, test=test, seed=seed)
+        class_names, names = arrays.pop("class_names", None), arrays.get("bands")
+        parts = check_arrays(**arrays, channels=channels or None)
+        n, *size = parts["train"][0].shape[1:]
+        index, names = _choose_bands(wanted, _Form(f"{n} bands", tuple(size), tuple(map(str, names or ()))), n)
+        return write_arrays(out, parts, names, index, class_names, test, seed, nodata, source=src.name,
+                            description=description)
 
 # %% ../../nbs/data/27_images.ipynb #ddb25a45
 def import_images(
     src,  # folder with a folder for each class, zip of one, .npz, images.npy, or a set such as torchvision:EuroSAT
-    out,  # HDF5 file to write
+    out,  # HDF5 file to write; an existing one is replaced
     test: float = .2,  # where the source has no test split: share of the images in test, or their number; 0 for none
     seed: int = 0,  # decides which images these are
     image_size: int = 0,  # side to which images are cropped around their centre and resized, pixels; 0: as they are
@@ -479,6 +499,8 @@ def import_images(
     description: str = "",  # free text
     bands=(),  # names or numbers of bands to store, or a name for each band; list, or text with commas; empty for all
     root: str = "",  # folder of the files of a set of torchvision or torchgeo; "": one in the cache folder
+    channels: str = "",  # axis of the bands in arrays, "first" or "last"; "": "first", unless it looks like "last"
+    nodata=NODATA,  # values of missing pixels, which raise an error; in floats also all beyond ±1e30; None for none
 ) -> Path:  # the file
     "Write a source of images as a data file; raises `ImageError` naming the file, `ParameterError` or `StoreError`."
     out, skipped = Path(out), []
@@ -486,22 +508,26 @@ def import_images(
         raise ParameterError(f"on_error: must be 'raise' or 'skip', not {on_error!r}")
     if mode not in ("", "L", "RGB"):
         raise ParameterError(f"mode: must be 'RGB', 'L' or '', not {mode!r}")
+    if channels not in ("", "first", "last"):
+        raise ParameterError(f"channels: must be 'first', 'last' or '', not {channels!r}")
     bands = [b.strip() for b in (bands.split(",") if isinstance(bands, str) else map(str, bands)) if b.strip()]
-    image_size = check_int("image_size", image_size, 0)
+    image_size, nodata = check_int("image_size", image_size, 0), check_nodata(nodata)
+    is_array = not is_torch_set(src) and Path(src).is_file() and Path(src).suffix.lower() in (".npz", ".npy")
+    _check_options(src, is_array, mode, image_size, on_error, root, channels)
     def report(error, file):
         if on_error == "raise":
             raise error
         skipped.append(dict(shard=file.name, record=0, reason=error.reason))
-    if not is_torch_set(src) and Path(src).is_file() and Path(src).suffix.lower() in (".npz", ".npy"):
+    if is_array:
         check_target(out, 0)
-        return _import_arrays(Path(src), out, test, seed, description, bands)
+        return _import_arrays(Path(src), out, test, seed, description, bands, channels, nodata)
     if is_torch_set(src):
         files, class_names = _set_files(TorchSet(src, root))
     else:
         files = find_images(src)
         class_names = sorted({f.class_name for f in files})
     _check_classes(src, files)
-    reader = _Reader(files, mode, image_size, bands, report)
+    reader = _Reader(files, mode, image_size, bands, nodata, report)
     _write(src, out, reader, class_names, test, seed, description, skipped)
     if skipped:
         first = "{shard}: {reason}".format(**skipped[0])
@@ -509,6 +535,18 @@ def import_images(
     return out
 
 # %% ../../nbs/data/27_images.ipynb #d437e566
+def _check_options(src, is_array, mode, side, on_error, root, channels):
+    "Raise `ParameterError` for a parameter that does not apply to the source."
+    if root and not is_torch_set(src):
+        raise ParameterError("root: only applies to sets of torchvision or torchgeo; leave it out")
+    if channels and not is_array:
+        raise ParameterError("channels: only applies to arrays (.npz or .npy); leave it out")
+    files = dict(mode=("", mode, "convert the arrays"), image_size=(0, side, "resize the arrays"),
+                 on_error=("raise", on_error, "leave faulty samples out of the arrays"))
+    for name, (default, value, hint) in files.items():
+        if is_array and value != default:
+            raise ParameterError(f"{name}: does not apply to arrays; leave it out, and {hint} before the import")
+
 def _set_files(torch_set):
     "List the images of a set of torchvision or torchgeo, and its classes."
     files, names = [], torch_set.class_names
