@@ -10,6 +10,7 @@ __all__ = ['app', 'data_app', 'sweep_app', 'main', 'OnError', 'data_simulate', '
 # %% ../../nbs/apps/60_cli.ipynb #f289bae8
 import inspect
 import json
+import re
 import sys
 import traceback
 import warnings
@@ -85,6 +86,7 @@ def main(
         if debug:
             traceback.print_exc()
         line, code = _explain(e)
+        line = _as_flags(line) if args[:2] == ["data", "import"] else line
     if line:
         print(line, file=sys.stderr)
     sys.exit(code)
@@ -94,6 +96,21 @@ class OnError(str, Enum):
     "What `data convert` and `data import` do with a bad record or image."
     stop = "raise"
     skip = "skip"
+
+def _as_flags(text):
+    "Return an error of an import with its parameters as flags: --mode RGB in place of mode='RGB'."
+    names = "channels|image_size|mode|nodata|on_error|test"
+    def flag(match):
+        name, value = match[1] or match[4], match[3]
+        return f"--{name.replace('_', '-')}" + (f" {'none' if value == 'None' else value}" if value else "")
+    return re.sub(rf"\b({names})=(['\"]?)([\w.]+)\2|(?<=pass )({names})\b", flag, text)
+
+def _nodata(text):
+    "Read numbers separated by commas; None for `none`."
+    try:
+        return None if text.lower() == "none" else [float(v) for v in text.split(",") if v.strip()]
+    except ValueError:
+        raise ParameterError(f"nodata: write numbers, separated by commas, or none, got {text!r}") from None
 
 _Data = Annotated[Path, Argument(exists=True, dir_okay=False, metavar="FILE.h5", help="File made by convert.")]
 _Json = Annotated[bool, Option("--json", help="Print JSON.")]
@@ -143,7 +160,7 @@ def data_import(
     src: Annotated[str, Argument(
         help="Folder with a folder for each class, zip of one, .npz, images.npy with labels.npy beside it, "
              "or a data set by name, such as torchvision:EuroSAT or torchgeo:EuroSAT.")],
-    out: Annotated[Path, Argument(metavar="OUT.h5", help="HDF5 file to write.")],
+    out: Annotated[Path, Argument(metavar="OUT.h5", help="HDF5 file to write; an existing one is replaced.")],
     test: Annotated[float, Option(
         min=0, help="Without a test split: share of the images in test, or their number; 0 for none.")] = .2,
     seed: Annotated[int, Option(min=0, help="Decides which images these are.")] = 0,
@@ -156,6 +173,11 @@ def data_import(
     root: Annotated[str, Option(
         metavar="DIR", help="Folder of the files of a torchvision or torchgeo set [default: in the cache].")] = "",
     on_error: Annotated[OnError, Option(help="Stop at a bad image, or skip and list it.")] = OnError.stop,
+    channels: Annotated[str, Option(
+        help="Axis of the bands in arrays, first or last [default: first, unless it looks like last].")] = "",
+    nodata: Annotated[str, Option(
+        help="Values of missing pixels, separated by commas, which raise an error; in floating-point images also "
+             "all beyond ±1e30; none allows all values.")] = "-9999,-32768,1e20",
 ):
     "Import images of your own (JPEG, PNG, TIFF, GeoTIFF or arrays), or a public set, to one HDF5 file."
     from droughtal.data.images import import_images
@@ -163,7 +185,10 @@ def data_import(
     if not is_torch_set(src) and not Path(src).exists():
         raise ParameterError(f"src: no file or folder {src}")
     with redirect_stdout(sys.stderr):
-        import_images(src, out, test, seed, image_size, mode, on_error.value, bands=bands, root=root)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"droughtal: warning: {message}", file=sys.stderr)
+            import_images(src, out, test, seed, image_size, mode, on_error.value, bands=bands, root=root,
+                          channels=channels, nodata=_nodata(nodata))
     print(out)
 
 @data_app.command("info")
