@@ -363,7 +363,7 @@ def _read_image(file, content, mode="", side=0, n_named=0, nodata=NODATA):
 # %% ../../nbs/data/27_images.ipynb #3a1d9945
 def _choose_bands(wanted, form, n):
     "Return positions and names of the bands to store; raises `ParameterError` for bands that the images lack."
-    names = list(form.bands or _BANDS.get(form.kind) or (f"B{i + 1}" for i in range(n)))
+    names = list(form.bands or _BANDS.get(form.kind) or (str(i + 1) for i in range(n)))
     place = {str(i + 1): i for i in range(n)} | {name: i for i, name in enumerate(names)}
     if len(set(wanted)) < len(wanted):
         raise ParameterError(f"bands: {', '.join(wanted)} names a band twice")
