@@ -9,7 +9,7 @@ __all__ = ['FLIPS', 'sign_flips', 'flipped_t', 'max_t', 'claim_family', 'without
 import numpy as np
 import pandas as pd
 
-from .results import mark_oracle, one_configuration
+from .results import is_oracle, one_configuration
 from .statistics import metric_sign, score_blocks
 
 # %% ../../nbs/analysis/25_families.ipynb #fam00006
@@ -71,7 +71,7 @@ def claim_family(
     """Compare every strategy but oracle baselines with a baseline, as one family.
 
     Raises `ValueError` if the baseline, a run or every other strategy is missing."""
-    oracles = [s for s in table.strategy.unique() if mark_oracle(s) != s and s != baseline]
+    oracles = [s for s in table.strategy.unique() if is_oracle(s) and s != baseline]
     table = table[~table.strategy.isin(oracles)]
     blocks = score_blocks(one_configuration(table), metric, score) * metric_sign(metric)
     if baseline not in blocks:

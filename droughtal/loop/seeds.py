@@ -64,32 +64,30 @@ def seeds_text(
     return ",".join(str(s[0]) if len(s) == 1 < len(seeds) else f"{s[0]}-{s[-1]}" for s in spans)
 
 # %% ../../nbs/loop/55_seeds.ipynb #ffbdb152
-def data_fingerprint(
-    data: str,  # HDF5 file, or the name of a built-in set
-) -> str:  # the fingerprint; the path of a file that cannot be read, which makes its runs fail
-    "Look up the fingerprint of data; raises `ParameterError` if there are no such data."
+def _data_facts(data, *names):
+    "Path of data, and the named entries of their metadata, None for a file that cannot be read."
     from droughtal.data.builtin import find_data
     from droughtal.data.store import StoreError, as_store_error, open_store
     path = find_data(data)
     try:
         with open_store(path) as file, as_store_error(path):
-            return file.metadata["fingerprint"]
+            return path, [file.metadata[name] for name in names]
     except (StoreError, OSError):
-        return str(path.absolute())
+        return path, None
+
+def data_fingerprint(
+    data: str,  # HDF5 file, or the name of a built-in set
+) -> str:  # the fingerprint; the path of a file that cannot be read, which makes its runs fail
+    "Look up the fingerprint of data; raises `ParameterError` if there are no such data."
+    path, found = _data_facts(data, "fingerprint")
+    return found[0] if found else str(path.absolute())
 
 def crop_note(
     config: TrainingConfig,  # parameters
 ) -> str:  # one line; empty if chips are whole, 65 px like DroughtWatch's, or cannot be read
     "Say how much of each chip a crop leaves; the default of 15 px is DroughtWatch's, whose labels speak of the centre."
-    from droughtal.data.builtin import find_data
-    from droughtal.data.store import StoreError, as_store_error, open_store
-    path = find_data(config.data)
-    try:
-        with open_store(path) as file, as_store_error(path):
-            size = file.metadata["height"], file.metadata["width"]
-    except (StoreError, OSError):
-        return ""
-    if not 0 < config.crop < min(size) or size == (65, 65):
+    _, size = _data_facts(config.data, "height", "width")
+    if not size or not 0 < config.crop < min(size) or size == [65, 65]:
         return ""
     return (f"crop: the model sees the central {config.crop} of {size[0]} x {size[1]} px, "
             f"{config.crop**2 / np.prod(size):.0%} of a chip; set crop to 0 for whole chips")

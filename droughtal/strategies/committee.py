@@ -12,7 +12,7 @@ from scipy.special import entr, softmax
 from ..data.checks import check_int, check_positive
 from ..models.frozen import fit_logistic
 from .bayesian import bald_scores
-from .core import features, labelled, register_score, row_blocks
+from .core import features, register_score, row_blocks, some_labelled
 
 # %% ../../nbs/strategies/32_committee.ipynb #493ef266
 def fit_committee(
@@ -69,10 +69,7 @@ def committee(
         raise ValueError(f"disagreement: 'consensus' or 'votes', got {disagreement!r}")
     check_int("members", members, 2)
     check_positive("l2", l2)
-    known, y = labelled(learner)
-    if not len(known):
-        raise ValueError("committee: there are no labelled samples to train on; "
-                         "label some first, for instance by 'random'")
+    known, y = some_labelled(learner, "committee", "to train on")
     if y.min() < 0:
         raise ValueError("committee: the labels of the labelled samples are unknown; pass labels=")
     x, pool = features(learner, known).double().cpu().numpy(), features(learner, X)

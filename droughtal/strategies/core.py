@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
-           'probabilities', 'mc_probabilities', 'features', 'last_layer', 'labelled', 'once_per_run', 'features_apart',
-           'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register', 'register_score', 'set_signature',
-           'StrategyError', 'UnknownStrategy', 'package_strategies', 'get_strategy', 'check_options']
+           'probabilities', 'mc_probabilities', 'features', 'last_layer', 'labelled', 'some_labelled', 'once_per_run',
+           'features_apart', 'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register',
+           'register_score', 'set_signature', 'StrategyError', 'UnknownStrategy', 'package_strategies', 'get_strategy',
+           'check_options']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
 import importlib
@@ -136,6 +137,18 @@ def labelled(
     "Return the labelled samples and their labels."
     known = learner.X_training is not None
     return tuple(np.asarray(a if known else [], np.int64) for a in (learner.X_training, learner.y_training))
+
+def some_labelled(
+    learner,  # modAL learner
+    name: str,  # strategy, for the message
+    purpose: str,  # what it needs labelled samples for, such as "to train on"
+) -> tuple:  # sample indices and labels, int64 (m,) each, m at least 1
+    "Return the labelled samples and their labels; raises `ValueError` if there are none."
+    known, labels = labelled(learner)
+    if not len(known):
+        raise ValueError(f"{name}: there are no labelled samples {purpose}; "
+                         "label some first, for instance by 'random'")
+    return known, labels
 
 # %% ../../nbs/strategies/00_core.ipynb #5b2d7f14
 def once_per_run(

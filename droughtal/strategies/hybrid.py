@@ -16,8 +16,8 @@ from scipy.special import entr
 from sklearn.cluster import MiniBatchKMeans
 
 from ..data.checks import as_generator, check_int, check_positive
-from .core import batch_size, features, labelled, probabilities, register, register_score
-from .core import row_blocks, sq_distances, top_scores
+from .core import batch_size, features, probabilities, register, register_score
+from .core import row_blocks, some_labelled, sq_distances, top_scores
 from .diversity import exact_sq_distances, take_turns
 from .uncertainty import margin_scores
 
@@ -199,9 +199,6 @@ def contrastive(
     check_int("neighbours", neighbours)
     if space not in ("features", "embeddings"):
         raise ValueError(f"space: 'features' or 'embeddings', got {space!r}")
-    known = labelled(learner)[0]
-    if not len(known):
-        raise ValueError("contrastive: there are no labelled samples to compare with; "
-                         "label some first, for instance by 'random'")
+    known = some_labelled(learner, "contrastive", "to compare with")[0]
     x, probs = features(learner, X, space), probabilities(learner, X)
     return contrastive_scores(x, probs, features(learner, known, space), probabilities(learner, known), neighbours)

@@ -13,7 +13,7 @@ from scipy.special import entr, softmax
 
 from ..data.checks import as_generator, check_int, check_positive
 from .core import batch_size, features, labelled, last_layer, probabilities, register, row_blocks
-from .core import sq_distances, top_scores
+from .core import some_labelled, sq_distances, top_scores
 from .diversity import central_samples
 from .hybrid import gradient_distances, gradient_factors
 from .uncertainty import margin_scores
@@ -244,10 +244,8 @@ def alfamix(
 ) -> tuple:  # positions in `X`, largest cluster first, and 1/(1 + ε) of the smallest ε that changes them, 0..1
     "Query what mixing changes (Parvaneh et al. 2022); raises `ValueError` without labels or for invalid options."
     check_positive("step", step)
-    k, rng, (known, labels) = batch_size(n_instances, len(X)), as_generator(rng), labelled(learner)
-    if not len(known):
-        raise ValueError("alfamix: there are no labelled samples to mix with; "
-                         "label some first, for instance by 'random'")
+    known, labels = some_labelled(learner, "alfamix", "to mix with")
+    k, rng = batch_size(n_instances, len(X)), as_generator(rng)
     weights, biases = last_layer(learner)
     anchors = class_anchors(features(learner, known, "embeddings"), labels, len(weights))
     needed = mixing_needed(features(learner, X, "embeddings"), weights, biases, anchors)
