@@ -6,15 +6,14 @@
 __all__ = ['KEYS', 'KEPT', 'Protocol', 'read_protocol', 'plan_protocol', 'keep_protocol']
 
 # %% ../../nbs/loop/85_protocol.ipynb #prot0003
-import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.files import parse_yaml, read_json, write_json
+from ..data.files import read_json, sha256_file, write_json
 from .config import ParameterError
 from .seeds import data_fingerprint
-from .sweep import grid_axes, plan, whole_grid
+from .sweep import grid_axes, plan, read_texts, whole_grid
 
 # %% ../../nbs/loop/85_protocol.ipynb #prot0006
 KEYS = dict(protocol={"version", "changes", "about", "data", "parts"}, data={"make", "fingerprint"},
@@ -54,13 +53,7 @@ def read_protocol(
 ) -> Protocol:
     "Read a protocol; raises `ParameterError` naming the part with an unknown key or parameter, or a wrong value."
     file = Path(file).absolute()
-    try:
-        content = file.read_bytes()
-        found = parse_yaml(content, typed=False)
-    except OSError as e:
-        raise ParameterError(f"protocol: cannot read {file} ({e.strerror})") from None
-    except ValueError as e:
-        raise ParameterError(f"protocol: {file}: {e}") from None
+    found = read_texts(file, "protocol")
     _check_keys(f"protocol: {file}", found, "protocol")
     version, changes = found.get("version"), found.get("changes") or []
     if not (version or "").isdecimal() or len(changes) != int(version) - 1:
@@ -77,7 +70,7 @@ def read_protocol(
             raise ParameterError(f"protocol: part {name}: {e}") from None
     if not parts:
         raise ParameterError(f"protocol: {file} has no parts")
-    return Protocol(file, int(version), data, parts, hashlib.sha256(content).hexdigest(), _commit(file))
+    return Protocol(file, int(version), data, parts, sha256_file(file), _commit(file))
 
 # %% ../../nbs/loop/85_protocol.ipynb #prot0010
 def plan_protocol(

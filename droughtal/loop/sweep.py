@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FIELD', 'LINEAR', 'EARLIER', 'SWEEPS', 'CEILING_SEEDS', 'RUN_MEMORY', 'UNIT_SECONDS', 'PLAIN_SECONDS', 'grid_axes',
-           'read_grid', 'whole_grid', 'plan', 'run_state', 'sweep_status', 'local_cluster', 'progress_text',
-           'SweepReport', 'run_sweep', 'print_report', 'status_table', 'show_status']
+           'read_texts', 'read_grid', 'whole_grid', 'plan', 'run_state', 'sweep_status', 'local_cluster',
+           'progress_text', 'SweepReport', 'run_sweep', 'print_report', 'status_table', 'show_status']
 
 # %% ../../nbs/loop/80_sweep.ipynb #52320d6e
 import itertools
@@ -68,16 +68,23 @@ def grid_axes(
     return {name: _values(known[name], given) for name, given in grid.items()}
 
 # %% ../../nbs/loop/80_sweep.ipynb #7fe1f791
+def read_texts(
+    file,  # YAML file
+    what: str,  # what the file is, for messages
+):  # dict, list, or text; whatever is no dict, list or null in the file is text
+    "Read a file as `parse_yaml` does; raises `ParameterError` with the file and the line."
+    try:
+        return parse_yaml(Path(file).read_bytes(), typed=False)
+    except OSError as e:
+        raise ParameterError(f"{what}: cannot read {file} ({e.strerror})") from None
+    except ValueError as e:
+        raise ParameterError(f"{what}: {file}: {e}") from None
+
 def read_grid(
     file,  # YAML file
 ) -> dict:  # parameter to text, or to a list of texts; `grid_axes` reads them by the parameter's type
-    "Read a grid from a file as `parse_yaml` does; raises `ParameterError` with the file and the line."
-    try:
-        grid = parse_yaml(Path(file).read_bytes(), typed=False)
-    except OSError as e:
-        raise ParameterError(f"grid: cannot read {file} ({e.strerror})") from None
-    except ValueError as e:
-        raise ParameterError(f"grid: {file}: {e}") from None
+    "Read a grid from a file; raises `ParameterError` with the file and the line."
+    grid = read_texts(file, "grid")
     if not isinstance(grid, dict):
         raise ParameterError(f"grid: {file} holds no mapping of parameters to values, such as `seed: 0-4`")
     return grid
