@@ -99,7 +99,7 @@ class OnError(str, Enum):
 
 def _as_flags(text):
     "Return an error of an import with its parameters as flags: --mode RGB in place of mode='RGB'."
-    names = "channels|image_size|mode|nodata|on_error|test"
+    names = "channels|image_size|imbalance|mode|nodata|on_error|test"
     def flag(match):
         name, value = match[1] or match[4], match[3]
         return f"--{name.replace('_', '-')}" + (f" {'none' if value == 'None' else value}" if value else "")
@@ -178,6 +178,9 @@ def data_import(
     nodata: Annotated[str, Option(
         help="Values of missing pixels, separated by commas, which raise an error; in floating-point images also "
              "all beyond ±1e30; none allows all values.")] = "-9999,-32768,1e20",
+    imbalance: Annotated[float, Option(
+        min=1, help="Thin train out until its largest class outnumbers the smallest this many times; the sizes of "
+                    "the others lie between, in an order that the seed draws.")] = 1,
 ):
     "Import images of your own (JPEG, PNG, TIFF, GeoTIFF or arrays), or a public set, to one HDF5 file."
     from droughtal.data.images import import_images
@@ -188,7 +191,7 @@ def data_import(
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"droughtal: warning: {message}", file=sys.stderr)
             import_images(src, out, test, seed, image_size, mode, on_error.value, bands=bands, root=root,
-                          channels=channels, nodata=_nodata(nodata))
+                          channels=channels, nodata=_nodata(nodata), imbalance=imbalance)
     print(out)
 
 @data_app.command("info")

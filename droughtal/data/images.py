@@ -30,7 +30,7 @@ from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from .checks import ParameterError, check_int
 from .files import sha256_file
 from .sources import (
-    NODATA, check_arrays, check_nodata, draw_test, find_nodata, warn_untested, write_arrays)
+    NODATA, check_arrays, check_nodata, draw_imbalance, draw_test, find_nodata, warn_untested, write_arrays)
 from .store import PIXEL_TYPES, StoreError, StoreWriter, check_target, parent_folders, progress_bar
 from .torch_sets import TorchSet, is_torch_set
 
@@ -501,6 +501,7 @@ def import_images(
     root: str = "",  # folder of the files of a set of torchvision or torchgeo; "": one in the cache folder
     channels: str = "",  # axis of the bands in arrays, "first" or "last"; "": "first", unless it looks like "last"
     nodata=NODATA,  # values of missing pixels, which raise an error; in floats also all beyond ±1e30; None for none
+    imbalance: float = 1,  # above 1: thin train out until its largest class outnumbers the smallest this many times
 ) -> Path:  # the file
     "Write a source of images as a data file; raises `ImageError` naming the file, `ParameterError` or `StoreError`."
     out, skipped = Path(out), []
@@ -513,7 +514,7 @@ def import_images(
     bands = [b.strip() for b in (bands.split(",") if isinstance(bands, str) else map(str, bands)) if b.strip()]
     image_size, nodata = check_int("image_size", image_size, 0), check_nodata(nodata)
     is_array = not is_torch_set(src) and Path(src).is_file() and Path(src).suffix.lower() in (".npz", ".npy")
-    _check_options(src, is_array, mode, image_size, on_error, root, channels)
+    _check_options(src, is_array, mode, image_size, on_error, root, channels, imbalance)
     def report(error, file):
         if on_error == "raise":
             raise error
@@ -528,21 +529,22 @@ def import_images(
         class_names = sorted({f.class_name for f in files})
     _check_classes(src, files)
     reader = _Reader(files, mode, image_size, bands, nodata, report)
-    _write(src, out, reader, class_names, test, seed, description, skipped)
+    _write(src, out, reader, class_names, test, seed, description, skipped, imbalance)
     if skipped:
         first = "{shard}: {reason}".format(**skipped[0])
         print(f"{out}: {len(skipped):,} left out, the first: {first}")
     return out
 
 # %% ../../nbs/data/27_images.ipynb #d437e566
-def _check_options(src, is_array, mode, side, on_error, root, channels):
+def _check_options(src, is_array, mode, side, on_error, root, channels, imbalance):
     "Raise `ParameterError` for a parameter that does not apply to the source."
     if root and not is_torch_set(src):
         raise ParameterError("root: only applies to sets of torchvision or torchgeo; leave it out")
     if channels and not is_array:
         raise ParameterError("channels: only applies to arrays (.npz or .npy); leave it out")
     files = dict(mode=("", mode, "convert the arrays"), image_size=(0, side, "resize the arrays"),
-                 on_error=("raise", on_error, "leave faulty samples out of the arrays"))
+                 on_error=("raise", on_error, "leave faulty samples out of the arrays"),
+                 imbalance=(1, imbalance, "thin out the arrays"))
     for name, (default, value, hint) in files.items():
         if is_array and value != default:
             raise ParameterError(f"{name}: does not apply to arrays; leave it out, and {hint} before the import")
@@ -557,12 +559,23 @@ def _set_files(torch_set):
             files.append(ImageFile(given, names[label], f"{split}/{i}", where, read, torch_set.bands))
     return files, names
 
-def _write(src, out, reader, class_names, test, seed, description, skipped):
+def _thinned(files, labels, in_test, imbalance, seed):
+    "Leave out training samples until classes are as imbalanced as asked for."
+    kept = in_test.copy()
+    train = np.flatnonzero(~in_test)
+    kept[train[draw_imbalance(labels[train], imbalance, seed)]] = True
+    return [f for f, k in zip(files, kept) if k], labels[kept], in_test[kept]
+
+def _write(src, out, reader, class_names, test, seed, description, skipped, imbalance):
     "Write the images of a reader as a data file."
     files, number = reader.files, {name: i for i, name in enumerate(class_names)}
     labels = np.array([number[f.class_name] for f in files])
     given = np.array([f.split == "test" for f in files])
     in_test = given if given.any() else draw_test(labels, test, seed, class_names)
+    if imbalance != 1:
+        files, labels, in_test = _thinned(files, labels, in_test, imbalance, seed)
+        reader.files = files
+        description = description or f"training samples thinned out to classes of {imbalance:g} to 1 (seed {seed})"
     images = iter(reader)
     first = next(images, None)
     if first is None:
