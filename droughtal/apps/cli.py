@@ -298,9 +298,11 @@ def _run_planned(runs, scheduler, workers, resources, dry_run):
     left_out = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
     return not len(report.failed) and not left_out
 
-def _plan_study(protocol, parts, out, data, dry_run, others):
-    "Plan the parts of a protocol, one after the other."
+def _run_study(protocol, parts, out, data, others, *how):
+    "Do the parts of a protocol and keep the compact results of each; returns whether all are done."
+    from droughtal.analysis.study import keep_part
     from droughtal.loop.protocol import keep_protocol, plan_protocol, read_protocol
+    dry_run, complete = how[-1], True
     if others:
         raise ParameterError(f"protocol: it fixes {', '.join(others)}; leave out these flags")
     if wrong := [d for d in data or () if "=" not in d]:
@@ -309,7 +311,13 @@ def _plan_study(protocol, parts, out, data, dry_run, others):
     planned = plan_protocol(study, out, dict(d.split("=", 1) for d in data or ()), parts or ())
     if not dry_run:
         keep_protocol(study, out)
-    return planned
+    for name, runs in planned.items():
+        done, compare = _run_planned(runs, *how), study.parts[name].get("compare", "")
+        if done and not dry_run:
+            about = dict(part=name, protocol=dict(version=study.version, commit=study.commit, sha256=study.sha256))
+            print(keep_part(out/name, out/f"{name}.parquet", compare, **about), flush=True)
+        complete &= done
+    return complete
 
 def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources, ceiling, dry_run, **flags):
     "Run a grid of experiments, or resume it."
@@ -320,8 +328,7 @@ def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources
     if protocol:
         given = flags | dict(preset=preset, grid=grid, ceiling=ceiling)
         others = [f"--{k}" for k, v in given.items() if v not in (None, []) and k != "data"]
-        planned = _plan_study(protocol, part, out, flags["data"], dry_run, others)
-        if not all([_run_planned(runs, *how) for runs in planned.values()]):
+        if not _run_study(protocol, part, out, flags["data"], others, *how):
             raise typer.Exit(1)
         return
     if part:

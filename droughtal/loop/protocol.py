@@ -17,7 +17,7 @@ from .sweep import grid_axes, plan, read_texts, whole_grid
 
 # %% ../../nbs/loop/85_protocol.ipynb #prot0006
 KEYS = dict(protocol={"version", "changes", "about", "data", "parts"}, data={"make", "fingerprint"},
-            part={"data", "grid", "metric", "score", "baseline", "family", "about"})  # of the parts of the file
+            part={"data", "grid", "metric", "score", "baseline", "compare", "about"})  # of the parts of the file
 
 @dataclass(frozen=True)
 class Protocol:
