@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FIT', 'LEVEL', 'POWER', 'check_comparable', 'provenance', 'query_costs', 'noise_spreads', 'reliability_by_strategy',
-           'references', 'training_fit', 'results', 'write_results']
+           'references', 'training_fit', 'plain', 'results', 'write_results']
 
 # %% ../../nbs/analysis/60_report.ipynb #76ce1869
 import shlex
@@ -196,12 +196,14 @@ def training_fit(
 # %% ../../nbs/analysis/60_report.ipynb #8b387a2f
 LEVEL, POWER = .05, .8  # family-wise error rate of the tests, and power at which detectable gaps are reported
 
-def _rounded(value):
+def plain(
+    value,  # number, text, or a dict or list of them; numbers may be NumPy's
+):  # the same, which JSON can hold
     "Round floats to seven digits, and replace values that JSON cannot hold: NaN by None, infinity by a word."
     if isinstance(value, dict):
-        return {str(k): _rounded(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, (float, np.floating)):
         infinite = None if np.isnan(value) else "more" if value > 0 else "less"
         return float(f"{value:.7g}") if np.isfinite(value) else infinite
@@ -249,7 +251,7 @@ def results(
     spreads = noise_spreads(table, metric, baseline)
     compared, clear = shared_budget(table), tests[tests.p_t_holm < LEVEL]
     counts = sorted(set(table.groupby("strategy").seed.nunique()))
-    return _rounded(dict(
+    return plain(dict(
         about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL, strategies=sorted(blocks),
         seeds=str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}",
         n_strategies=blocks.shape[1], n_seeds=len(blocks), n_runs=table.run.nunique(), n_pairs=len(pairs),

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STUDY_STYLE', 'GAIN', 'LOSS', 'POINTS', 'compared_values', 'keep_part', 'read_part', 'resampled_rates',
-           'part_differences', 'part_claims', 'describe_claims', 'part_results', 'rank_agreement', 'plot_claims',
-           'gain_curves', 'plot_gain_curves', 'plot_gain_and_cost']
+           'part_differences', 'part_claims', 'describe_claims', 'part_results', 'rank_agreement', 'study_results',
+           'part_numbers', 'plot_claims', 'gain_curves', 'plot_gain_curves', 'plot_gain_and_cost']
 
 # %% ../../nbs/analysis/65_study.ipynb #study003
 import json
@@ -22,7 +22,7 @@ from .composition import (
     class_attributes, label_noise_attribute, read_queries, share_gaps, shares)
 from .families import flipped_t, max_t, sign_flips, without_each_seed
 from .plots import GREY, INK, PAGE, STYLE, label_ends, strategy_style
-from .report import provenance
+from .report import plain, provenance
 from .results import collect, curves_by_run, is_oracle, run_reference, shared_curves
 from .statistics import (
     detectable_gap, holm, label_savings, metric_sign, score_blocks, t_interval, t_test, tost)
@@ -245,6 +245,65 @@ def rank_agreement(
             if len(both) >= least:
                 found.loc[a, b] = claims[a]["mean"][both].corr(claims[b]["mean"][both], method="spearman")
     return found
+
+# %% ../../nbs/analysis/65_study.ipynb #study041
+def study_results(
+    protocol,  # `Protocol`, from `read_protocol`
+    folder,  # folder with NAME.parquet for each part that has been run
+    **options,  # margin and sweeps of `part_results`
+) -> dict:  # name of a part to its results, as from `part_results`; None if it has not been run
+    "Read the results of all parts; raises `ValueError` for a file of another part, or of data that are not fixed."
+    found = {}
+    for name, part in protocol.parts.items():
+        file = Path(folder)/f"{name}.parquet"
+        found[name] = part_results(file, part, **options) if file.is_file() else None
+        if not found[name]:
+            continue
+        about, fixed = found[name]["about"], protocol.data.get(part["data"], {}).get("fingerprint")
+        if about.get("part", name) != name:
+            raise ValueError(f"{file}: holds the part {about['part']}")
+        if fixed and about["fingerprint"] != fixed:
+            raise ValueError(f"{file}: is of data {about['fingerprint'][:16]}, but the protocol fixes {fixed[:16]}")
+    return found
+
+def _claim_rows(found):
+    "One dict for each strategy of a part with a baseline, the baseline among them, best first."
+    scores, seconds, rows = found["scores"], found["seconds"], []
+    claims, final, savings, base = found["claims"], found["final"], found["savings"], found["baseline"]
+    for s in scores["aubc", "mean"].sort_values(ascending=metric_sign(found["metric"]) < 0).index:
+        row = dict(strategy=s, aubc=scores.loc[s, ("aubc", "mean")], last=scores.loc[s, ("final", "mean")],
+                   seconds=seconds.get(s), claim="")
+        if s in claims.index:
+            row |= claims.loc[s].to_dict() | dict(final=final.loc[s].to_dict(), savings=savings.loc[s].to_dict())
+        elif s != base:
+            row |= dict(claim="oracle baseline")
+        rows.append(row)
+    return rows
+
+def part_numbers(
+    found: dict,  # from `part_results`
+    margin: float = .01,  # largest difference that does not matter, in the metric's unit
+) -> dict:  # numbers, texts and lists alone, for a template
+    "Arrange the results of a part for a template."
+    about, seeds = found["about"], found["seeds"]
+    counts = sorted(set(seeds))
+    numbers = {k: found[k] for k in ("metric", "baseline", "runs", "labels", "supervised", "about")}
+    numbers |= dict(seeds=counts[-1], few_seeds=seeds[seeds < counts[-1]].to_dict(), strategies=len(seeds),
+                    rounds=about["parameters"].get("rounds"))
+    if not found["baseline"]:
+        scores = found["scores"].sort_values(("aubc", "mean"), ascending=False)
+        rows = [dict(strategy=s, aubc=r["aubc", "mean"], last=r["final", "mean"]) for s, r in scores.iterrows()]
+        return plain(numbers | dict(rows=rows))
+    claims = found["claims"]
+    rest = claims[claims.claim == ""]
+    numbers |= dict(
+        rows=_claim_rows(found), sentences=found["sentences"], better=list(claims.index[claims.claim == "better"]),
+        worse=list(claims.index[claims.claim == "worse"][::-1]), equivalent=list(rest.index[rest.equivalent]),
+        left_open=list(rest.index[~rest.equivalent]), unstable=list(rest.index[rest.p < .05]),
+        rates=found["rates"], powered=int((pd.Series(found["rates"]["power"]) >= .8).sum()),
+        detectable={k: claims.detectable.quantile(q) for k, q in dict(least=0, median=.5, most=1).items()},
+        pairing=claims.pairing.median(), correlation=claims.correlation.median(), margin=margin)
+    return plain(numbers)
 
 # %% ../../nbs/analysis/65_study.ipynb #study031
 STUDY_STYLE = STYLE | {k: 9 for k in ("font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize",
