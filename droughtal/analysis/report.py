@@ -252,7 +252,7 @@ def results(
     compared, clear = shared_budget(table), tests[tests.p_t_holm < LEVEL]
     counts = sorted(set(table.groupby("strategy").seed.nunique()))
     return plain(dict(
-        about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL, strategies=sorted(blocks),
+        name=about["name"], about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL, strategies=sorted(blocks),
         seeds=str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}",
         n_strategies=blocks.shape[1], n_seeds=len(blocks), n_runs=table.run.nunique(), n_pairs=len(pairs),
         labels=dict(first=compared.labels.min(), last=compared.labels.max(), rounds=compared["round"].max()),
@@ -280,20 +280,19 @@ _FILTERS = dict(listed=lambda names: join_names([f"`{n}`" for n in names]) if na
                 f3=_number("{:.3f}"), g=_number("{:.2g}"), p=_number("{:.2g}", "0.000001"))
 
 def write_results(
-    found: dict,  # from `results`; None for "not yet run"
-    folder,  # folder to write to, such as paper/figures/simulated; its name is `name` in the template
+    found: dict,  # from `results`
+    file,  # text to write, such as report.qmd; results.json is written beside it
     template,  # file of the Jinja template; `r` are the results
-) -> Path:  # the text, section.md
-    "Write results.json and section.md; raises `ValueError` for a template that is missing or uses a missing value."
-    folder = Path(folder)
+) -> Path:  # the text
+    "Write numbers and text; raises `ValueError` for a template that is missing or uses a missing value."
+    file = Path(file)
     env = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                              keep_trailing_newline=True, comment_start_string="<#", comment_end_string="#>")
     env.filters.update(_FILTERS)
     env.globals["interval"] = _interval
     try:
-        text = env.from_string(Path(template).read_text(encoding="utf-8")).render(r=found, name=folder.name)
+        text = env.from_string(Path(template).read_text(encoding="utf-8")).render(r=found)
     except (OSError, jinja2.TemplateError) as e:
         raise ValueError(f"{template}: {e}") from None
-    if found:
-        write_json(folder/"results.json", found)
-    return write_atomic(folder/"section.md", text)
+    write_json(file.with_name("results.json"), found)
+    return write_atomic(file, text)

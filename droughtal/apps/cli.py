@@ -371,8 +371,7 @@ _Strict = Annotated[bool, Option(
     "--strict", help="Stop at a run with a wrong record; without it, such runs are left out, with exit code 1.")]
 _Unfinished = Annotated[bool, Option("--unfinished", help="Include runs that are not finished.")]
 _Paper = Annotated[Path, Option(
-    "--paper", metavar="FILE.qmd",
-    help="The manuscript, with results.md.jinja beside it; without one, only figures, tables and numbers are made.")]
+    "--paper", metavar="FILE.qmd", help="The manuscript of the study, with templates of its sections beside it.")]
 
 def _write_table(folder, file, where="", unfinished=False, strict=False, data=""):
     "Write the table of all runs and print its path; returns whether runs with a wrong record are left out."
@@ -400,25 +399,33 @@ def collect_runs(
     if _write_table(folder, out or folder/"results.parquet", where, unfinished, strict, data):
         raise typer.Exit(1)
 
-@app.command("report", short_help="Make a sweep's figures, tables, numbers and paper.")
+@app.command("report", short_help="Report on a sweep; without a folder, on the study, and make the paper.")
 def report(
-    folder: _Runs,
-    figures: Annotated[Optional[Path], Option(
-        help="Folder for figures, tables and numbers [default: `figures` beside the manuscript].")] = None,
+    folder: Annotated[Optional[Path], Argument(
+        metavar="[DIR]", exists=True, file_okay=False,
+        help="Folder of runs; without one, the study's compact results.")] = None,
+    protocol: Annotated[Path, Option(
+        metavar="FILE.yml", help="The study, with the folder results beside it.")] = Path("paper/protocol.yml"),
     manuscript: _Paper = Path("paper/paper.qmd"),
-    name: Annotated[str, Option(
-        help="Name of the data: simulated, digits, benchmark; empty to take it from the runs.")] = "",
+    name: Annotated[str, Option(help="Name of the data in titles [default: as in the runs].")] = "",
     metric: Annotated[str, Option(help="Metric to compare.")] = "accuracy",
     baseline: Annotated[str, Option(help="Strategy that others are compared with.")] = "random",
     margin: Annotated[float, Option(
         min=1e-9, help="Largest difference that counts as equivalent, in the metric's unit.")] = .01,
     data: _Moved = "", where: _Where = "", unfinished: _Unfinished = False, strict: _Strict = False,
 ):
-    "Make the figures, tables and numbers of a sweep, then the paper as HTML and PDF."
-    from droughtal.analysis.paper import make_report
+    "Make figures, tables, numbers and a report of a sweep, in DIR/report; or those of the study, and the paper."
+    from droughtal.analysis.paper import make_report, make_study
+    if not folder:
+        of_runs = dict(name=name, metric=metric != "accuracy", baseline=baseline != "random", data=data, where=where,
+                       unfinished=unfinished, strict=strict)
+        if wrong := [k for k, v in of_runs.items() if v]:
+            raise ParameterError(f"{wrong[0]}: applies to a folder of runs; name the folder")
+        print("\n".join(map(str, make_study(protocol, manuscript, _print_now, margin).values())))
+        return
     choice = dict(name=name, metric=metric, baseline=baseline, margin=margin)
     choice |= dict(data=data, where=where, unfinished=unfinished, strict=strict)
-    made = make_report(folder, figures or manuscript.parent/"figures", manuscript, say=_print_now, **choice)
+    made = make_report(folder, say=_print_now, **choice)
     left_out = made.pop("left_out", {})
     print("\n".join(map(str, made.values())))
     if left_out:
@@ -430,7 +437,7 @@ def paper(manuscript: _Paper = Path("paper/paper.qmd")):
     from droughtal.analysis.paper import render, write_numbers
     if not manuscript.is_file():
         raise ParameterError(f"paper: no file {manuscript}; run this in a checkout, or give --paper FILE.qmd")
-    write_numbers(manuscript.parent/"figures")
+    write_numbers(manuscript.parent/"figures"/"results.json")
     print("\n".join(map(str, render(manuscript).values())))
 
 # %% ../../nbs/apps/60_cli.ipynb #140f32b2

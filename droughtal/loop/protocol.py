@@ -26,6 +26,7 @@ class Protocol:
     version: int  # number of the version, from 1
     data: dict  # name of a data file to `make` and `fingerprint`
     parts: dict  # name to `data`, `grid` and claims
+    changes: list  # a reason for each version after the first
     sha256: str  # checksum of the file, hexadecimal
     commit: str  # the last commit that changed the file; empty if it has changed since, or is in no repository
 
@@ -70,7 +71,7 @@ def read_protocol(
             raise ParameterError(f"protocol: part {name}: {e}") from None
     if not parts:
         raise ParameterError(f"protocol: {file} has no parts")
-    return Protocol(file, int(version), data, parts, sha256_file(file), _commit(file))
+    return Protocol(file, int(version), data, parts, changes, sha256_file(file), _commit(file))
 
 # %% ../../nbs/loop/85_protocol.ipynb #prot0010
 def plan_protocol(
