@@ -252,7 +252,8 @@ def results(
     compared, clear = shared_budget(table), tests[tests.p_t_holm < LEVEL]
     counts = sorted(set(table.groupby("strategy").seed.nunique()))
     return plain(dict(
-        name=about["name"], about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL, strategies=sorted(blocks),
+        name=about["name"], about=about, metric=metric, baseline=baseline, margin=margin, level=LEVEL,
+        strategies=sorted(blocks),
         seeds=str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}",
         n_strategies=blocks.shape[1], n_seeds=len(blocks), n_runs=table.run.nunique(), n_pairs=len(pairs),
         labels=dict(first=compared.labels.min(), last=compared.labels.max(), rounds=compared["round"].max()),
