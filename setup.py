@@ -23,7 +23,7 @@ setup(
     packages=find_packages(include=[lib, f"{lib}.*"]) + [f"{lib}.notebooks", f"{lib}.benchmarks"],
     # The experiment notebooks and benchmarks travel in the package: `droughtal run` and `droughtal bench` need no checkout.
     package_dir={f"{lib}.notebooks": "nbs/experiments", f"{lib}.benchmarks": "nbs/benchmarks"},
-    package_data={f"{lib}.notebooks": ["*.ipynb", "*.jinja", "cluster/*"], f"{lib}.benchmarks": ["*.ipynb"]},
+    package_data={f"{lib}.strategies": ["known.json"], f"{lib}.notebooks": ["*.ipynb", "*.jinja", "cluster/*"], f"{lib}.benchmarks": ["*.ipynb"]},
     install_requires=cfg["requirements"].split(),
     extras_require={extra: cfg[f"{extra}_requirements"].split()
                     for extra in ("dev", "paper", "bench", "lite0", "backbones", "geo")},

@@ -25,7 +25,9 @@ import typer
 from typer import Argument, Option
 
 from ..loop.config import ExperimentConfig, PRESETS, ParameterError, TrainingConfig, make_config
+from ..data.checks import check_data_exists
 from ..data.files import on_signals
+from ..strategies.known import find_known, known_names, offered_names
 
 # %% ../../nbs/apps/60_cli.ipynb #bef83af3
 _COMMANDS = ["demo", "data", "train", "run", "sweep", "collect", "report", "paper", "strategies", "features", "bench"]
@@ -241,9 +243,10 @@ def _print_crop(configs):
 def _notebook_command(name, kind, notebook, doc):
     "Add a command that executes an experiment notebook."
     def run(preset, **flags):
-        from droughtal.loop.launch import run_notebook
         given = {k: v for k, v in flags.items() if v is not None}
         seeds, config = given.pop("seed", None), make_config(preset, kind, **given)
+        check_data_exists(config.data)
+        from droughtal.loop.launch import run_notebook  # imports torch and papermill
         _print_crop([config])
         print(run_notebook(notebook, config, seeds=seeds))
     run.__doc__ = doc
@@ -319,11 +322,23 @@ def _run_study(protocol, parts, out, data, others, *how):
         complete &= done
     return complete
 
+def _check_names(flags, protocol):
+    "Raise `ParameterError` for strategies or data that do not exist, before anything is imported."
+    try:
+        for name in (n.strip() for given in flags["strategy"] or () for n in given.split(",")):
+            if name:
+                find_known(name)
+    except ValueError as e:
+        raise ParameterError(str(e)) from None
+    for data in () if protocol else flags["data"] or ():
+        check_data_exists(data)
+
 def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources, ceiling, dry_run, **flags):
     "Run a grid of experiments, or resume it."
-    from droughtal.loop.sweep import plan, read_grid
     if ctx.invoked_subcommand:
         return
+    _check_names(flags, protocol)
+    from droughtal.loop.sweep import plan, read_grid  # imports pandas and papermill
     how = scheduler, workers, resources, dry_run
     if protocol:
         given = flags | dict(preset=preset, grid=grid, ceiling=ceiling)
@@ -452,21 +467,25 @@ def demo(
     from droughtal.apps.demo import run_demo
     run_demo(out, quick=quick, say=_print_now)
 
+def _package_facts():
+    "Facts of the strategies of other packages; prints those that cannot be loaded."
+    from droughtal.strategies.core import StrategyError, get_strategy, package_strategies
+    from droughtal.strategies.registry import facts_of
+    found = []
+    for name in package_strategies():
+        try:
+            found.append(dict(name=name, aliases=[]) | facts_of(get_strategy(name, dropout=1.)))
+        except StrategyError as e:
+            print(f"droughtal: {e}", file=sys.stderr)
+    return found
+
 @app.command("strategies", short_help="List the query strategies and the cost of each.")
 def list_strategies(as_json: _Json = False):
     "List the query strategies: names and aliases, needs, cost in time and memory, options, source."
-    from droughtal.strategies.core import StrategyError, aliases, get_strategy, package_strategies
-    from droughtal.strategies.registry import family, in_order, strategies
-    known = [strategies[name] for name in in_order()]
-    for name in package_strategies():
-        try:
-            known.append(get_strategy(name, dropout=1.))
-        except StrategyError as e:
-            print(f"droughtal: {e}", file=sys.stderr)
-    keys = "name", "needs", "cost", "memory", "options", "oracle", "source", "summary"
-    about = [dict(family=family(s), aliases=[]) | {k: getattr(s, k) for k in keys} for s in known]
-    for s in about:
-        s["aliases"] = sorted(a for a, name in aliases.items() if name == s["name"])
+    table = known_names()
+    about = [dict(name=name, aliases=[a for a, base in table["aliases"].items() if base == name]) | facts
+             for name, facts in table["strategies"].items()]
+    about += _package_facts() if offered_names() else []
     if as_json:
         print(json.dumps(about, indent=1))
         return

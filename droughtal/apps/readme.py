@@ -6,6 +6,7 @@
 __all__ = ['cell_text', 'move_links', 'readme_text', 'module_text', 'api_text', 'colab_cells', 'with_colab', 'main']
 
 # %% ../../nbs/apps/40_readme.ipynb #6e0cf9f1
+import json
 import posixpath
 import re
 import sys
@@ -16,6 +17,8 @@ from execnb.nbio import dict2nb, nb2str, read_nb
 from fastcore.script import call_parse
 from nbdev.config import get_config
 from nbdev.doclinks import nbglob
+
+from ..strategies.registry import registry_facts
 
 # %% ../../nbs/apps/40_readme.ipynb #0e96dde4
 def cell_text(
@@ -114,12 +117,14 @@ def with_colab(
 def main(
     check: bool = False,  # write nothing; exit with 1 if a file differs
 ):
-    "Write README.md from the home page, and the Colab cells of every notebook."
+    "Write README.md from the home page, the Colab cells of every notebook, and the table of strategies."
     config = get_config()
     index = config.config_path/config.readme_nb
     notebooks = {file: with_colab(file, config) for file in sorted(nbglob(index.parent, as_path=True))}
     made = {file: nb2str(nb) for file, nb in notebooks.items()}
     made[config.config_path/"README.md"] = readme_text(notebooks[index], config.readme_nb)
+    facts = json.dumps(registry_facts(), indent=1, ensure_ascii=False) + "\n"
+    made[config.lib_path/"strategies"/"known.json"] = facts
     differ = [f for f, text in made.items() if not f.is_file() or f.read_text(encoding="utf-8") != text]
     if check and differ:
         sys.exit("\n".join([f"{f}: not as generated" for f in differ] + ["run `python -m droughtal.apps.readme`"]))

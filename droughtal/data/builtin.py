@@ -14,12 +14,12 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from .checks import ParameterError
+from .checks import BUILT_IN_NAMES, ParameterError, check_data_exists
 from .droughtwatch import convert
 from .files import LockError, cache_folder, lock_file
 from .simulate import simulate_zip
 from .sources import from_arrays
-from .store import FORMAT_VERSION, HOW_TO_MAKE
+from .store import FORMAT_VERSION
 
 # %% ../../nbs/data/60_builtin.ipynb #9700666e
 def digits(
@@ -51,20 +51,15 @@ def _write_simulated(dest, n=N_SIMULATED):
     zip_file.unlink()
 
 # %% ../../nbs/data/60_builtin.ipynb #c028bdca
-BUILT_IN = {  # name to the function that writes the file
-    "simulated": _write_simulated,
-    "simulated-6000": partial(_write_simulated, n=6000),
-    "digits": digits,
-}
+# name to the function that writes the file
+BUILT_IN = dict(zip(BUILT_IN_NAMES, (_write_simulated, partial(_write_simulated, n=6000), digits), strict=True))
 
 def find_data(
     data: str,  # an HDF5 file, or a name in `BUILT_IN`
 ) -> Path:  # the HDF5 file
     "Find a data file, or make a built-in one if it is not cached; raises `ParameterError` if there is no such file."
     if data not in BUILT_IN:
-        if not Path(data).is_file():
-            hint = f"{HOW_TO_MAKE}, or name {' or '.join(BUILT_IN)}"
-            raise ParameterError(f"data: no file {data}; {hint}")
+        check_data_exists(data)
         return Path(data)
     dest = cache_folder()/f"{data}-{version('droughtal')}-format{FORMAT_VERSION}.h5"
     if dest.is_file():

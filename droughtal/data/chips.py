@@ -17,9 +17,9 @@ import torch
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 
-from .checks import as_generator, as_seed, check_int
+from .checks import HOW_TO_MAKE, as_generator, as_seed, check_int
 from .store import (
-    FLAGS, HOW_TO_MAKE, StoreError, as_store_error, display_range, map_array, open_store)
+    FLAGS, StoreError, as_store_error, display_range, map_array, open_store)
 
 # %% ../../nbs/data/50_chips.ipynb #dd6bfc1d
 def _band_indices(bands, available):

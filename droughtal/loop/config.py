@@ -20,6 +20,8 @@ from types import SimpleNamespace
 from fastcore.basics import patch
 
 from ..data.checks import ParameterError
+from ..models.names import check_arch
+from ..strategies.known import check_needs, find_known, strategy_names
 
 # %% ../../nbs/loop/10_config.ipynb #38371b07
 def param(
@@ -131,16 +133,10 @@ def read_parameters(
 # %% ../../nbs/loop/10_config.ipynb #01e5b5ec
 def _check_arch(arch):
     "Raise `ParameterError` unless the name is that of a backbone."
-    from droughtal.models.backbones import check_arch
     try:
         check_arch(arch)
     except ValueError as e:
         raise ParameterError(str(e)) from None
-
-def _strategy_names():
-    from droughtal.strategies.core import aliases, package_strategies
-    from droughtal.strategies.registry import strategies
-    return sorted({*strategies, *aliases, *package_strategies()})
 
 def strategy_label(
     name: str,  # name of a strategy, or FILE.py:FUNCTION or MODULE:FUNCTION
@@ -160,8 +156,11 @@ def strategy_labels(
 
 def _strategy(name, dropout=.5, validation=None, role="strategy"):
     "The strategy of a name or alias; raises `ParameterError` if it is unknown or the model cannot serve it."
-    from droughtal.strategies.registry import get_strategy
     try:
+        if known := find_known(name):
+            check_needs(known.name, known.needs, dropout, validation)
+            return known
+        from droughtal.strategies.registry import get_strategy
         return get_strategy(name, dropout, validation)
     except ValueError as e:
         raise ParameterError(re.sub("^strategy:", f"{role}:", str(e))) from None
@@ -311,12 +310,12 @@ class ExperimentConfig(TrainingConfig):
     "Parameters of an active-learning run; raises `ParameterError` for invalid values."
     strategy: str = param(
         "margin", "query strategy, see `droughtal strategies`, or your own, FILE.py:FUNCTION",
-        choices=_strategy_names, also=".*:.*")
+        choices=strategy_names, also=".*:.*")
     strategy_options: str = param("", "options of the strategy, such as beta=2,target=validation")
     initial_size: int = param(80, "samples labelled before the first query", 2)
     init: str = param(
         "random", "how the initial samples are selected: random, or a strategy that needs features only",
-        choices=_strategy_names, also=".*:.*")
+        choices=strategy_names, also=".*:.*")
     init_options: str = param("", "options of the init strategy, such as k=10")
     init_backbone: str = param("same", "features for init: same (initial weights), imagenet, ssl4eo, simclr, or a file")
     init_epochs: int = param(100, "epochs of self-supervised training (simclr)", 1)
@@ -366,8 +365,11 @@ def options(self: ExperimentConfig,
     of: str = "strategy",  # "strategy", or "init" for the one that selects the initial samples
 ) -> dict:  # name to value
     "Parse the options of the `strategy` or of the `init` strategy; raises `ParameterError`."
+    if not (text := getattr(self, f"{of}_options")):
+        return {}
+    from droughtal.strategies.registry import get_strategy
     try:
-        return read_options(_strategy(getattr(self, of)), getattr(self, f"{of}_options"), self.dropout, self.validation)
+        return read_options(get_strategy(getattr(self, of), 1.), text, self.dropout, self.validation)
     except ValueError as e:
         raise ParameterError(f"{of}_options: {e}") from None
 

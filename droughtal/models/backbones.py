@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LITE0_STD', 'ARCHS', 'RGB', 'SSL4EO', 'SSL4EO_URL', 'SSL4EO_BANDS', 'SSL4EO_SIDE', 'SSL4EO_SCALE', 'WeightsError',
-           'widen_filters', 'read_weights', 'write_weights', 'arch_name', 'input_side', 'inner_stages', 'check_arch',
-           'make_backbone', 'pixel_statistics', 'stem_parameters']
+           'widen_filters', 'read_weights', 'write_weights', 'arch_name', 'input_side', 'inner_stages', 'make_backbone',
+           'pixel_statistics', 'stem_parameters']
 
 # %% ../../nbs/models/05_backbones.ipynb #ff11cf0d
 from copy import deepcopy
@@ -24,6 +24,7 @@ from torch import nn
 
 from ..data.chips import landsat_name
 from ..data.files import write_atomic
+from .names import check_arch
 
 # %% ../../nbs/models/05_backbones.ipynb #tvbuilds2
 def _torchvision_models():
@@ -359,17 +360,6 @@ def inner_stages(
     except AttributeError:
         raise ValueError("arch: activations of inner layers are those of a ResNet's stages, which this backbone lacks; "
                          "choose a ResNet, lite0, or another strategy") from None
-
-def check_arch(
-    arch: str,  # name of a backbone
-) -> None:
-    "Raise `ValueError`, with the most similar name, unless the name is that of a backbone; timm's are not looked up."
-    known = [*ARCHS, *(f"torchgeo:{name}" for name in SSL4EO)]
-    if arch not in known and not arch.startswith("timm:"):
-        near = get_close_matches(arch, known, 2, .5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ValueError(f"arch: {arch!r} is none of lite0, resnet10, resnet10_narrow, a classifier of torchvision, "
-                         f"such as resnet18, one of timm, such as timm:resnet18, or torchgeo:NAME, see SSL4EO{hint}")
 
 def make_backbone(
     arch,  # key of `ARCHS`, timm:NAME, torchgeo:NAME of `SSL4EO`, module, or function of the number of bands

@@ -6,8 +6,7 @@
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
            'probabilities', 'mc_probabilities', 'features', 'last_layer', 'labelled', 'some_labelled', 'once_per_run',
            'features_apart', 'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register',
-           'register_score', 'set_signature', 'StrategyError', 'UnknownStrategy', 'package_strategies', 'get_strategy',
-           'check_options']
+           'register_score', 'set_signature', 'StrategyError', 'package_strategies', 'get_strategy', 'check_options']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
 import importlib
@@ -29,6 +28,7 @@ import torch
 
 from ..data.checks import as_generator, check_int, draw_seed
 from ..data.files import sha256_file, short_hash
+from .known import UnknownStrategy, check_needs, unknown_strategy
 
 # %% ../../nbs/strategies/00_core.ipynb #8ac3d533
 def batch_size(
@@ -442,9 +442,6 @@ def _own_strategy(name, found, file=None):
     return Strategy(query=query, scores=score, summary=summary, source="", **about)
 
 # %% ../../nbs/strategies/00_core.ipynb #efe60838
-class UnknownStrategy(ValueError):
-    "A strategy's name that is neither in the registry nor an entry point."
-
 def package_strategies() -> dict:  # name to entry point
     "List the strategies that installed packages offer by entry points."
     found = {e.name: e for e in entry_points(group="droughtal.strategies")}
@@ -464,9 +461,7 @@ def _from_outside(name):
         return _own_strategy(f"{file or module}:{function}", getattr(found, function), file)
     offered = package_strategies()
     if name not in offered:
-        near = get_close_matches(str(name), [*strategies, *aliases, *offered], 3, .5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownStrategy(f"strategy: {name!r} is not one of {', '.join(sorted([*strategies, *offered]))}{hint}")
+        raise unknown_strategy(name, {*strategies, *aliases, *offered})
     entry = offered[name]
     try:
         found = entry.load()
@@ -484,11 +479,7 @@ def get_strategy(
 
     Raises `ValueError` without the dropout or validation samples that it needs."""
     strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name)) or _from_outside(name)
-    name = strategy.name
-    if "dropout" in strategy.needs and not dropout:
-        raise ValueError(f"dropout: strategy {name!r} needs a model with dropout; set dropout above 0, such as 0.5")
-    if "validation" in strategy.needs and validation == 0:
-        raise ValueError(f"validation: strategy {name!r} needs labelled validation samples; set validation above 0")
+    check_needs(strategy.name, strategy.needs, dropout, validation)
     return strategy
 
 def check_options(
