@@ -129,9 +129,21 @@ def _summary(part):
     return found | dict(errors=f"{100 * rates['errors']:.1f}", coverage=f"{100 * rates['coverage']:.1f}",
                         powered=part["powered"], detectable=_gain(part["detectable"]["median"]))
 
-def _finding(numbers):
-    "What the study has found with few labels, in words."
+def _pilot_finding(pilot):
+    "What the pilot found, in words."
+    rows = {claim: [r for r in pilot["rows"] if r["claim"] == claim] for claim in ("better", "worse")}
+    named = {c: ", ".join(f"`{r['strategy']}` ({100 * r['mean']:+.1f})" for r in found) for c, found in rows.items()}
+    first, last = pilot["labels"]
+    return (f"In a pilot on EuroSAT, with a linear classifier on frozen ImageNet features, {first} to {last} labels and "
+            f"{pilot['seeds']} seeds, these are better than random sampling, by percentage points in the area under the "
+            f"budget curve: {named['better'] or 'none'}; and these worse: {named['worse'] or 'none'}. "
+            "The study's own comparison with few labels, with more strategies and other seeds, has not been run yet.")
+
+def _finding(numbers, pilot=None):
+    "What the study has found with few labels, in words; before it was run, what a pilot found."
     low = numbers.get("eurosat-low", dict(state="not yet run"))
+    if low["state"] != "run" and pilot:
+        return _pilot_finding(pilot)
     if low["state"] != "run":
         return "The comparison on EuroSAT with few labels has not been run yet."
     where = (f"On EuroSAT, with a linear classifier on frozen ImageNet features and {low['first']} to {low['labels']} "
@@ -157,7 +169,7 @@ def write_numbers(
     numbers["study"] = dict(runs=f"{sum(p['runs'] for p in parts):,}", parts=len(parts), all=len(numbers),
                             commit=(found["protocol"]["commit"] or "not committed")[:12],
                             version=found["protocol"]["version"], changes=len(found["protocol"]["changes"]),
-                            finding=_finding(numbers))
+                            finding=_finding(numbers, found.get("pilot")))
     text = yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True)
     return write_atomic(results.with_name("numbers.yml"), "# Made by `droughtal report`. Do not edit.\n" + text)
 
@@ -289,7 +301,7 @@ def make_report(
     return made | render(out/"report.qmd")
 
 def make_study(
-    protocol="paper/protocol.yml",  # the study, with the compact results of its parts in the folder `results` beside it
+    protocol="paper/protocol.yml",  # the study; beside it `results` of its parts, and maybe curves of a `pilot`
     manuscript="paper/paper.qmd",  # the manuscript, with templates NAME.md.jinja of its sections beside it
     say=print,  # function that reports progress
     margin: float = .01,  # largest difference that does not matter, in the metric's unit
@@ -311,6 +323,8 @@ def make_study(
     say(f"reading the results in {results}, drawing into {figures}")
     parameters = dict(protocol=str(protocol), results=str(results), figures=str(new),
                       templates=str(manuscript.parent))
+    if (pilot := protocol.parent/"pilot"/"eurosat_frozen.parquet").is_file():
+        parameters["pilot"] = str(pilot)
     with tempfile.TemporaryDirectory() as out:
         execute("study", parameters | dict(margin=margin, out=out), quiet=True)
     _replace_folder(new, figures)
