@@ -134,9 +134,9 @@ def _pilot_finding(pilot):
     rows = {claim: [r for r in pilot["rows"] if r["claim"] == claim] for claim in ("better", "worse")}
     named = {c: ", ".join(f"`{r['strategy']}` ({100 * r['mean']:+.1f})" for r in found) for c, found in rows.items()}
     first, last = pilot["labels"]
-    return (f"In a pilot on EuroSAT, with a linear classifier on frozen ImageNet features, {first} to {last} labels and "
-            f"{pilot['seeds']} seeds, these are better than random sampling, by percentage points in the area under the "
-            f"budget curve: {named['better'] or 'none'}; and these worse: {named['worse'] or 'none'}. "
+    return (f"In a pilot on EuroSAT, with a linear classifier on frozen ImageNet features, {first} to {last} labels "
+            f"and {pilot['seeds']} seeds, these are better than random sampling, by percentage points in the area "
+            f"under the budget curve: {named['better'] or 'none'}; and these worse: {named['worse'] or 'none'}. "
             "The study's own comparison with few labels, with more strategies and other seeds, has not been run yet.")
 
 def _finding(numbers, pilot=None):
@@ -146,9 +146,10 @@ def _finding(numbers, pilot=None):
         return _pilot_finding(pilot)
     if low["state"] != "run":
         return "The comparison on EuroSAT with few labels has not been run yet."
-    where = (f"On EuroSAT, with a linear classifier on frozen ImageNet features and {low['first']} to {low['labels']} "
-             f"labels ({low['strategies']} strategies, {low['seeds']} seeds), {low['better']} strategies are better than "
-             f"random sampling and {low['worse']} worse, at a family-wise error rate of 5 %.")
+    where = ("On EuroSAT, with a linear classifier on frozen ImageNet features and "
+             f"{low['first']} to {low['labels']} labels ({low['strategies']} strategies, {low['seeds']} seeds), "
+             f"{low['better']} strategies are better than random sampling and {low['worse']} worse, at a family-wise "
+             "error rate of 5 %.")
     if low["best"] == "—":
         return where
     saved = f" and saves a median of {low['saved']} of {low['labels']} labels" if low["saved"] != "—" else ""

@@ -414,7 +414,7 @@ def collect_runs(
     if _write_table(folder, out or folder/"results.parquet", where, unfinished, strict, data):
         raise typer.Exit(1)
 
-@app.command("report", short_help="Report on a sweep; without a folder, on the study, and make the paper.")
+@app.command("report", short_help="Report on a sweep, or on the study.")
 def report(
     folder: Annotated[Optional[Path], Argument(
         metavar="[DIR]", exists=True, file_okay=False,

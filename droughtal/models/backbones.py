@@ -24,7 +24,7 @@ from torch import nn
 
 from ..data.chips import landsat_name
 from ..data.files import write_atomic
-from .names import check_arch
+from .names import TORCHVISION, check_arch
 
 # %% ../../nbs/models/05_backbones.ipynb #tvbuilds2
 def _torchvision_models():
@@ -89,20 +89,8 @@ class _Lite0(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.last(x).mean((2, 3)))
 
-_TORCHVISION = """
-    alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169
-    densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5
-    efficientnet_b6 efficientnet_b7 efficientnet_v2_l efficientnet_v2_m efficientnet_v2_s mnasnet0_5 mnasnet0_75
-    mnasnet1_0 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_16gf regnet_x_1_6gf
-    regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf regnet_x_8gf regnet_y_128gf regnet_y_16gf
-    regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_8gf resnet101 resnet152
-    resnet18 resnet34 resnet50 resnext101_32x8d resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5
-    shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 swin_b swin_s swin_t swin_v2_b swin_v2_s swin_v2_t
-    vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32
-    wide_resnet101_2 wide_resnet50_2
-""".split()
 ARCHS = dict(resnet10=_resnet10, resnet10_narrow=_resnet10_narrow, lite0=_Lite0,
-             **{name: partial(_torchvision, name) for name in _TORCHVISION})
+             **{name: partial(_torchvision, name) for name in TORCHVISION})
 
 # %% ../../nbs/models/05_backbones.ipynb #d815a2d5
 RGB = ("B4", "B3", "B2")  # red, green and blue by `landsat_name`, in the order of ImageNet's filters
