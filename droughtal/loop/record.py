@@ -204,7 +204,8 @@ def own_sources(
     params: dict,  # parameters of a run
 ) -> dict:  # "strategy" and "init" to file and sha256, of those from outside this package
     "Describe the source of a run's own strategies; raises `StrategyError` for one that cannot be loaded."
-    from droughtal.strategies.registry import UnknownStrategy, get_strategy  # imports torch
+    from droughtal.strategies.known import UnknownStrategy
+    from droughtal.strategies.registry import get_strategy  # imports torch
     found = {}
     for role in ("strategy", "init"):
         with suppress(UnknownStrategy):

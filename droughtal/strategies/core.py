@@ -28,7 +28,7 @@ import torch
 
 from ..data.checks import as_generator, check_int, draw_seed
 from ..data.files import sha256_file, short_hash
-from .known import UnknownStrategy, check_needs, unknown_strategy
+from .known import check_needs, unknown_strategy
 
 # %% ../../nbs/strategies/00_core.ipynb #8ac3d533
 def batch_size(

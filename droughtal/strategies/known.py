@@ -46,7 +46,7 @@ def find_known(
         return SimpleNamespace(name=base, **table["strategies"][base])
     if ":" in str(name) or "droughtal.strategies.core" in sys.modules or name in offered_names():
         return None
-    raise unknown_strategy(name, {*table["strategies"], *table["aliases"], *offered_names()})
+    raise unknown_strategy(name, strategy_names())
 
 def strategy_names() -> list:  # sorted
     "List all names and aliases of strategies."
