@@ -357,6 +357,11 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 if hasattr(signal, "pthread_sigmask"): signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 """  # run by a worker when it starts: its sweep interrupts the notebooks
 
+_QUIET = {  # Dask's watching of itself takes an eighth of a core otherwise
+    "distributed.admin.tick.interval": "1s", "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False, "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.work-stealing": False, "distributed.scheduler.active-memory-manager.start": False}
+
 @contextmanager
 def local_cluster(
     workers: int = 0,  # runs at once; 0 for as many as cores and memory allow
@@ -368,7 +373,7 @@ def local_cluster(
     env = {f"{k}_NUM_THREADS": str(threads) for k in ("OMP", "MKL", "OPENBLAS")}
     env |= {f"MALLOC_{k}_THRESHOLD_": str(2**25) for k in ("TRIM", "MMAP")}
     config = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in env.items()}
-    config["distributed.admin.system-monitor.gil.enabled"] = False
+    config |= _QUIET
     options = dict(n_workers=workers or _machine_workers(threads), threads_per_worker=1, processes=True, memory_limit=0)
     options |= dict(dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, preload=[_PRELOAD])
     with mock.patch.dict(os.environ, env), dask.config.set(config):  # variables override Dask's configuration
