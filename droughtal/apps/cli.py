@@ -240,6 +240,17 @@ def _print_crop(configs):
     for note in filter(None, map(crop_note, configs)):
         print(note, file=sys.stderr, flush=True)
 
+def _print_found(found):
+    "Print the first and last result of a run, and where the rest is; for a notebook of several runs, its place alone."
+    from droughtal.loop.record import result_of
+    rounds = result_of(found) if found.is_dir() else []
+    if rounds:
+        print(f"\n{'labels':>10}{'accuracy':>10}{'balanced':>10}{'kappa':>8}")
+        for r in (rounds if len(rounds) < 3 else (rounds[0], rounds[len(rounds) // 2], rounds[-1])):
+            m = r["metrics"]
+            print(f"{r['labels']:>10,}{m['accuracy']:>10.3f}{m['balanced_accuracy']:>10.3f}{m['qwk']:>8.3f}")
+    print("\nThe notebook with its figures, and all results:")
+
 def _notebook_command(name, kind, notebook, doc):
     "Add a command that executes an experiment notebook."
     def run(preset, **flags):
@@ -247,8 +258,12 @@ def _notebook_command(name, kind, notebook, doc):
         seeds, config = given.pop("seed", None), make_config(preset, kind, **given)
         check_data_exists(config.data)
         from droughtal.loop.launch import run_notebook  # imports torch and papermill
+        from droughtal.loop.seeds import plan_text, read_seeds
+        _print_now(plan_text(config, read_seeds(config.seed if seeds is None else seeds)))
         _print_crop([config])
-        print(run_notebook(notebook, config, seeds=seeds))
+        found = run_notebook(notebook, config, seeds=seeds)
+        _print_found(found)
+        print(found)
     run.__doc__ = doc
     help = f"Named set of parameters to start from: {', '.join(PRESETS)}; other flags override it."
     app.command(name)(_with_flags(run, [_keyword("preset", str, "smoke", help=help), *map(_flag, fields(kind))]))
@@ -458,7 +473,7 @@ def paper(manuscript: _Paper = Path("paper/paper.qmd")):
 # %% ../../nbs/apps/60_cli.ipynb #140f32b2
 _Quick = Annotated[bool, Option("--quick", help="A small version that only shows that everything works.")]
 
-@app.command("demo", short_help="The whole workflow in minutes, on simulated data.")
+@app.command("demo", short_help="The whole workflow in minutes, on simulated chips and digits.")
 def demo(
     out: Annotated[Path, Option(help="Folder for everything the demo makes.")] = Path("_runs/demo"),
     quick: _Quick = False,
