@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COLUMN', 'PAGE', 'INK', 'GREY', 'PALE', 'FAINT', 'STYLE', 'ORDER', 'METRIC_NAMES', 'set_title', 'data_note',
-           'count_text', 'small_png', 'strategy_style', 'label_ends', 'ReferenceLine', 'reference_lines', 'plot_curves',
-           'panels', 'plot_curve_grid', 'plot_calibration', 'plot_run', 'save_figure', 'curves_html']
+           'count_text', 'small_png', 'strategy_style', 'distinct_styles', 'label_ends', 'ReferenceLine',
+           'reference_lines', 'plot_curves', 'panels', 'plot_curve_grid', 'plot_calibration', 'plot_run', 'save_figure',
+           'curves_html']
 
 # %% ../../nbs/analysis/40_plots.ipynb #6c01ee1b
 import hashlib
@@ -137,6 +138,20 @@ def strategy_style(
         look = dict(color=_COLOURS[0], marker=_MARKERS[0])
     look |= dict(linestyle="-") | variant
     return look if line else {k: v for k, v in look.items() if k != "linestyle"}
+
+def distinct_styles(
+    names: list,  # strategies of one figure
+    line: bool = False,  # give the line style as well
+) -> dict:  # strategy to its style, as from `strategy_style`
+    "Style the strategies of a figure: one whose colour is taken gets a free one, as long as there are any."
+    styles = {name: strategy_style(name, line) for name in names}
+    taken = set()
+    for name, look in styles.items():
+        free = [c for c in _COLOURS[1:] if c not in taken and c not in {s["color"] for s in styles.values()}]
+        if look["color"] in taken and free:
+            look["color"] = free[0]
+        taken.add(look["color"])
+    return styles
 
 # %% ../../nbs/analysis/40_plots.ipynb #0d113824
 def _spread(positions, gap, low=-np.inf, high=np.inf):

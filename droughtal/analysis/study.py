@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from .composition import (
     class_attributes, label_noise_attribute, read_queries, share_gaps, shares)
 from .families import baseline_differences, flipped_t, max_t, sign_flips, without_each_seed
-from .plots import GREY, INK, PAGE, STYLE, label_ends, strategy_style
+from .plots import GREY, INK, PAGE, STYLE, distinct_styles, label_ends, strategy_style
 from .report import plain, provenance
 from .results import collect, run_reference
 from .statistics import (
@@ -358,9 +358,8 @@ def plot_gain_curves(
         ax.axis("off")
     for ax, (title, curves) in zip(axes.flat, parts.items()):
         ax.axhline(0, lw=.8, color=INK, zorder=1)
-        for s in names:
+        for s, look in distinct_styles(names, line=True).items():
             own = curves[curves.strategy == s]
-            look = strategy_style(s, line=True)
             ax.plot(own.labels, POINTS * own["mean"], ms=3.5, label=s, **look)
             ax.fill_between(own.labels, POINTS * own.low, POINTS * own.high, color=look["color"], alpha=.12, lw=0)
         ax.set(title=title, ylim=limits)
