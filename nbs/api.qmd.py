@@ -1,7 +1,7 @@
 """
 ---
 title: Functions and classes
-description: Everything that the package exports, chapter by chapter
+description: The names that most users need, in the order in which they meet them, and the chapters
 ---
 """
 from droughtal.apps.readme import api_text
