@@ -232,9 +232,9 @@ def check_benchmarks(
 def code_checksum(
     notebook,  # path
 ) -> str:  # SHA-256, hexadecimal
-    "Return a checksum of a notebook's code cells."
-    cells = nbformat.read(notebook, 4).cells
-    return sha256("\0".join(c.source for c in cells if c.cell_type == "code").encode()).hexdigest()
+    "Return a checksum of a notebook's code cells, but for the one that installs the package on Colab."
+    cells = (c for c in nbformat.read(notebook, 4).cells if c.cell_type == "code" and c.get("id") != "colab-install")
+    return sha256("\0".join(c.source for c in cells).encode()).hexdigest()
 
 def _write_clean(nb, path):
     clean_nb(nb, allowed_cell_metadata_keys=["tags"])
