@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import IN_NOTEBOOK, patch
 from tqdm.auto import tqdm
+from tqdm.std import tqdm as text_bar
 
 from .checks import HOW_TO_MAKE
 from .files import NO_LOCKS, only_writer
@@ -43,11 +44,20 @@ class StoreError(ValueError):
     "A data file cannot be written or read; the message names the file, the fault and what to do."
 
 # %% ../../nbs/data/20_store.ipynb #1390203e
+class _Log(text_bar):
+    "A bar that prints a line where others redraw themselves."
+    def display(self, msg=None, pos=None):
+        if msg is None:
+            print(f"  {self}", file=sys.stderr, flush=True)
+
+    def clear(self, nolock=False): pass
+
 def progress_bar(*args, **kwargs):
-    "Return a tqdm bar, with tqdm's parameters, that disappears when it is done."
-    watched = IN_NOTEBOOK or sys.stderr.isatty()
-    quiet = os.environ.get("TQDM_DISABLE", "0") not in ("", "0") or not watched
-    return tqdm(*args, **(dict(leave=False, disable=quiet) | kwargs))
+    "Return a tqdm bar, with tqdm's parameters, that disappears when it is done; in a log, a line a minute."
+    how = dict(leave=False, disable=os.environ.get("TQDM_DISABLE", "0") not in ("", "0"))
+    if IN_NOTEBOOK or sys.stderr.isatty():
+        return tqdm(*args, **(how | kwargs))
+    return _Log(*args, **(how | dict(mininterval=60, delay=60, ncols=0) | kwargs))
 
 # %% ../../nbs/data/20_store.ipynb #87e024fb
 def _digests(images):
