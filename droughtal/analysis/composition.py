@@ -34,17 +34,16 @@ def read_queries(
     folder,  # a folder of run folders
     data=None,  # HDF5 file or built-in name of the runs' data; None to look where the runs found them
     unfinished: bool = False,  # include unfinished runs
-    runs=None,  # folders of the runs to read; None for all below the folder
+    table=None,  # from `collect`, of the runs to read; None for all below the folder
 ) -> Queries:  # of these active-learning runs
     "Gather queried samples; raises `ValueError` for no run, several data sets, other data, or an invalid record."
-    rows = collect(folder, unfinished, data=data or "").query("strategy != 'supervised'")
-    if runs is not None:
-        rows = rows[rows.run.isin(set(map(str, runs)))]
-    runs = rows.groupby("run")[["strategy", "seed", "configuration", "fingerprint"]].first()
+    table = collect(folder, unfinished, data=data or "") if table is None else table
+    table = table.query("strategy != 'supervised'")
+    runs = table.groupby("run")[["strategy", "seed", "configuration", "fingerprint"]].first()
     if runs.empty:
         raise ValueError(f"{folder}: no active-learning run below this folder")
     if (n := runs.fingerprint.nunique()) > 1:
-        raise ValueError(f"{folder}: runs on {n} data sets; choose those on one with runs, or move the others")
+        raise ValueError(f"{folder}: runs on {n} data sets; choose those on one with table, or move the others")
     parts, pools, chips = [], {}, open_data(runs.index[0], data)
     runs = runs.drop(columns="fingerprint")
     for run, about in runs.iterrows():

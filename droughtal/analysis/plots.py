@@ -144,10 +144,9 @@ def distinct_styles(
     line: bool = False,  # give the line style as well
 ) -> dict:  # strategy to its style, as from `strategy_style`
     "Style the strategies of a figure: one whose colour is taken gets a free one, as long as there are any."
-    styles = {name: strategy_style(name, line) for name in names}
-    taken = set()
-    for name, look in styles.items():
-        free = [c for c in _COLOURS[1:] if c not in taken and c not in {s["color"] for s in styles.values()}]
+    styles, taken = {name: strategy_style(name, line) for name in names}, set()
+    for look in styles.values():
+        free = [c for c in _COLOURS[1:] if c not in {s["color"] for s in styles.values()}]
         if look["color"] in taken and free:
             look["color"] = free[0]
         taken.add(look["color"])

@@ -56,9 +56,7 @@ def _run_rows(run):
 
 def _composition(folder, table, data):
     "Gaps between queried samples and the pool, for classes, flags and wrong labels."
-    queries = read_queries(folder, data, runs=table.run.unique())
-    names = table.groupby("run").strategy.first()
-    queries.table = queries.table.assign(strategy=queries.table.run.map(names), configuration="")
+    queries = read_queries(folder, data, table=table.assign(configuration=""))
     chips = queries.chips
     attributes = {f"class {k}": v for k, v in class_attributes(chips).items()}
     attributes |= {k: v for k, v in chips.flags.items() if v[chips.train_ids].any()}

@@ -97,7 +97,7 @@ def plan_text(
     seeds: list,  # seeds of the runs
 ) -> str:  # two or three lines
     "Say what runs will do: data, labels, model, seeds."
-    data, facts = _data_facts(config.data, "splits", "class_names")
+    _, facts = _data_facts(config.data, "splits", "class_names")
     lines, runs = [], f"; {len(seeds)} seeds, a run for each" if len(seeds) > 1 else f"; seed {seeds[0]}"
     if facts:
         samples = {split: about["samples"] for split, about in facts[0].items()}
