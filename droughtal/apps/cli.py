@@ -304,17 +304,15 @@ def _resources(text):
     raise ParameterError(f"resources: write NAME=AMOUNT, separated by commas, got {text!r}")
 
 def _run_planned(runs, scheduler, workers, resources, dry_run):
-    "Do planned runs and write their table, or list them; returns whether all are done."
+    "Do planned runs, or list them; returns the sweep's report, None for a list."
     from droughtal.loop.sweep import print_report, run_sweep
     if dry_run:
         print("\n".join(runs))
-        return True
+        return None
     _print_crop(runs.values())
-    out = Path(next(iter(runs.values())).out).parent
     report = run_sweep(runs, scheduler, workers, _resources(resources), say=_print_now)
     print_report(report, _print_now)
-    left_out = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
-    return not len(report.failed) and not left_out
+    return report
 
 def _run_study(protocol, parts, out, data, others, *how):
     "Do the parts of a protocol and keep the compact results of each; returns whether all are done."
@@ -330,11 +328,11 @@ def _run_study(protocol, parts, out, data, others, *how):
     if not dry_run:
         keep_protocol(study, out)
     for name, runs in planned.items():
-        done, compare = _run_planned(runs, *how), study.parts[name].get("compare", "")
-        if done and not dry_run:
+        report, compare = _run_planned(runs, *how), study.parts[name].get("compare", "")
+        complete &= dry_run or not len(report.failed)
+        if report and not len(report.failed):
             about = dict(part=name, protocol=dict(version=study.version, commit=study.commit, sha256=study.sha256))
             print(keep_part(out/name, out/f"{name}.parquet", compare, **about), flush=True)
-        complete &= done
     return complete
 
 def _check_names(flags, protocol):
@@ -371,7 +369,11 @@ def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources
     values |= {} if ceiling is None else dict(ceiling=ceiling)
     named = values.pop("out", None) or Path("_runs")/f"sweep-{preset or (grid.stem if grid else 'custom')}"
     out = out or Path(named)
-    if not _run_planned(plan(values, out), *how):
+    report = _run_planned(plan(values, out), *how)
+    if report is None:
+        return
+    left_out = (report.runs.state == "done").any() and _write_table(out, out/"results.parquet")
+    if len(report.failed) or left_out:
         raise typer.Exit(1)
 
 _context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
