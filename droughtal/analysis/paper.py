@@ -186,10 +186,10 @@ a { color: light-dark(#0b5cad, #7cb8f5) !important; } .abstract { font-size: .95
 @media (max-width: 600px) { body { padding: 1em !important; } }
 </style>"""
 _TYPST = """#set document(date: none)
-#set page(paper: "a4", margin: (x: 2.3cm, y: 2.3cm), numbering: "1")
 #set par(justify: true)
-#set text(size: 10pt)
 #show table: set text(size: 7pt)
+#set table(inset: (x: 3pt, y: 2.5pt))
+#show <refs>: it => columns(2, text(size: 7.5pt, it))
 #set figure(numbering: none)
 #show figure.caption: set text(size: 8.5pt)
 #show figure.caption: set align(left)"""
@@ -204,6 +204,7 @@ def _typesetters():
 def _pandoc(text, to, folder, meta, head, *options):
     "Convert by pandoc; each of its warnings is an error."
     front = {k: meta[k] for k in ("title", "subtitle", "author", "abstract", "bibliography") if k in meta}
+    front |= dict(fontsize="9.5pt", margin=dict(x="2cm", y="1.9cm"))
     front["header-includes"] = f"```{{={to}}}\n{head}\n```\n"
     options = ["--citeproc", "--standalone", "--number-sections", "--shift-heading-level-by=-1", "--columns=500",
                "--fail-if-warnings", *options]

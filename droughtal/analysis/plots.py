@@ -167,6 +167,7 @@ def label_ends(
     ends: list,  # strategy, x and y of each point to name, in data coordinates
     bold: tuple = (),  # strategies in bold
     lines: dict = {},  # look of each name that stands for a line without markers
+    styles: dict = {},  # style of a strategy, as from `distinct_styles`; others have that of `strategy_style`
 ) -> None:
     "Write names to the right of axes at the height of their points, with marker or line, and leader line."
     low, high = ax.get_ylim()
@@ -175,11 +176,11 @@ def label_ends(
     point = 1 / (72 * figure.get_figwidth() * box.width * .8)  # about one typographic point, in widths of the axes
     side = ax.get_yaxis_transform()
     for (name, x, y), at in zip(ends, _spread([y for _, _, y in ends], gap, low, high)):
-        look = lines.get(name) or strategy_style(name)
+        look = lines.get(name) or styles.get(name) or strategy_style(name)
         leader = dict(arrowstyle="-", lw=.5, color=look["color"], alpha=.5, shrinkA=2, shrinkB=0, relpos=(0, .5))
         ax.annotate(mark_oracle(name), (x, y), xytext=(1 + 13 * point, at), textcoords=side, va="center", color=INK,
                     arrowprops=leader, annotation_clip=False, fontweight="bold" if name in bold else "normal")
-        x, look = ([3, 11], look) if name in lines else ([8], look | dict(ls="", ms=4))
+        x, look = ([3, 11], look) if name in lines else ([8], look | dict(linestyle="", ms=4))
         ax.add_artist(Line2D(1 + point * np.array(x), [at] * len(x), transform=side, clip_on=False, **look))
 
 # %% ../../nbs/analysis/40_plots.ipynb #37bd0984
@@ -301,30 +302,30 @@ def _label_axis(ax, log):
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
-def _draw_curve(ax, curve, name, **more):
+def _draw_curve(ax, curve, look, **more):
     "Draw one mean with its interval."
-    look = strategy_style(name, line=True)
     ax.plot(curve.labels, curve["mean"], **look, **more)
     if curve.low.notna().any():
         ax.fill_between(curve.labels, curve.low, curve.high, color=look["color"], alpha=.1, lw=0)
 
-def _name_curves(ax, ends, lines):
+def _name_curves(ax, ends, lines, styles={}):
     "Write the names of curves and reference lines at their ends."
     texts = [_line_text(ax, line) for line in lines]
     ends = ends + [(t, line.labels[-1], np.clip(line.mean[-1], *ax.get_ylim())) for t, line in zip(texts, lines)]
-    label_ends(ax, ends, lines={t: _MARKS[line.mark] for t, line in zip(texts, lines)})
+    label_ends(ax, ends, lines={t: _MARKS[line.mark] for t, line in zip(texts, lines)}, styles=styles)
 
 def _draw_curves(ax, curves, metric, coloured, log, lines):
     "Draw curves, some of them in colour and with names, and reference lines; return a statement about the others."
     curve = dict(list(curves.groupby("strategy")))
     others = [s for s in curve if s not in coloured]
+    styles = distinct_styles(coloured, line=True)
     for s in others:
         ax.plot(curve[s].labels, curve[s]["mean"], lw=.6, color=PALE, zorder=1)
     for s in reversed(coloured):
-        _draw_curve(ax, curve[s], s, ms=3.5, zorder=3)
+        _draw_curve(ax, curve[s], styles[s], ms=3.5, zorder=3)
     _label_axis(ax, log)
     _draw_lines([ax], lines, metric)
-    _name_curves(ax, [(s, curve[s].labels.iloc[-1], curve[s]["mean"].iloc[-1]) for s in coloured], lines)
+    _name_curves(ax, [(s, curve[s].labels.iloc[-1], curve[s]["mean"].iloc[-1]) for s in coloured], lines, styles)
     ax.set(xlabel=_LABELS, ylabel=METRIC_NAMES.get(metric, metric))
     return f"{len(others)} other{'s' * (len(others) > 1)} in grey, without intervals" if others else ""
 
@@ -377,8 +378,8 @@ def plot_curve_grid(
         for other in curve.values():
             ax.plot(other.labels, other["mean"], lw=.5, color=FAINT, zorder=1)
         if baseline in curve:
-            _draw_curve(ax, curve[baseline], baseline, lw=.9, ms=0, zorder=3)
-        _draw_curve(ax, curve[s], s, lw=1.2, ms=3, zorder=3)
+            _draw_curve(ax, curve[baseline], strategy_style(baseline, line=True), lw=.9, ms=0, zorder=3)
+        _draw_curve(ax, curve[s], strategy_style(s, line=True), lw=1.2, ms=3, zorder=3)
         _label_axis(ax, False)
         ax.set_title(mark_oracle(s))
         ax.tick_params(labelbottom=i + 4 >= len(names))
@@ -436,7 +437,7 @@ def plot_run(
     n, name = params["holdout"] or data["test"], strategy_label(params.get("strategy", "supervised"))
     curve, (fig, ax) = _curve_of_runs(runs, metric, n), plt.subplots(figsize=(.7 * PAGE, 2.5))
     lines = _own_lines(runs, metric, curve.labels)
-    _draw_curve(ax, curve, name)
+    _draw_curve(ax, curve, strategy_style(name, line=True))
     _label_axis(ax, False)
     _draw_lines([ax], lines, metric)
     _name_curves(ax, [(name, curve.labels.iloc[-1], curve["mean"].iloc[-1])] if lines else [], lines)

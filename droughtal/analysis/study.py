@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from .composition import (
     class_attributes, label_noise_attribute, read_queries, share_gaps, shares)
 from .families import baseline_differences, flipped_t, max_t, sign_flips, without_each_seed
-from .plots import GREY, INK, PAGE, STYLE, distinct_styles, label_ends, strategy_style
+from .plots import GREY, INK, PAGE, STYLE, distinct_styles, label_ends
 from .report import plain, provenance
 from .results import collect, run_reference
 from .statistics import (
@@ -299,8 +299,8 @@ POINTS = 100  # figures of gains are in percentage points
 def _draw_gain(ax, y, r, color, low, high):
     "Draw one gain with its interval, in percentage points; beyond the axis, write it at the end."
     mean, ends = POINTS * r["mean"], np.clip(POINTS * np.array([r.low, r.high]), low, high)
-    ax.plot(ends, [y, y], lw=1.2, color=color, solid_capstyle="butt")
     if low <= mean <= high:
+        ax.plot(ends, [y, y], lw=1.2, color=color, solid_capstyle="butt")
         ax.plot(mean, y, "o", ms=4.5, color=color, mfc=color if r.claim else "white")
     else:
         at, side = (low, "left") if mean < low else (high, "right")
@@ -311,11 +311,13 @@ def _draw_gain(ax, y, r, color, low, high):
 @plt.rc_context(STUDY_STYLE)
 def plot_claims(
     parts: dict,  # title of a panel to a table from `part_claims`
-    limits: tuple = (-6., 4.),  # ends of the axes, percentage points
+    limits=None,  # ends of the axes, percentage points; None for the largest gain's upper end to both sides
     order=None,  # strategies from top to bottom; None for the order of the first panel, then of the others
 ) -> plt.Figure:  # the figure, as wide as a page
     "Plot gains over the baseline with simultaneous intervals, a panel for each part."
     names = list(order or dict.fromkeys(s for claims in parts.values() for s in claims.index))
+    end = np.ceil(POINTS * max(claims.high.max() for claims in parts.values()))
+    limits = limits or (-end, end)
     fig, axes = plt.subplots(1, len(parts), figsize=(PAGE, .168 * len(names) + .95), sharey=True, squeeze=False)
     for ax, (title, claims) in zip(axes[0], parts.items()):
         ax.axvline(0, lw=.8, color=GREY, zorder=1)
@@ -346,12 +348,12 @@ def gain_curves(
 def plot_gain_curves(
     parts: dict,  # title of a panel to a table from `gain_curves`
     names: list,  # strategies to draw, each in its own colour and marker
-    limits: tuple = (-6., 4.),  # ends of the vertical axes, percentage points
+    low: float = -3.,  # lower end of the vertical axes, percentage points
 ) -> plt.Figure:  # the figure, as wide as a page
     "Plot the gain over the baseline by number of labels, a panel for each part."
     columns = min(3, len(parts))
     rows = -(-len(parts) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 2.1 * rows + .5), sharey=True, squeeze=False)
+    fig, axes = plt.subplots(rows, columns, figsize=(PAGE, 2.3 * rows + .6), sharey=True, squeeze=False)
     for ax in axes.flat[len(parts):]:
         ax.axis("off")
     for ax, (title, curves) in zip(axes.flat, parts.items()):
@@ -360,9 +362,10 @@ def plot_gain_curves(
             own = curves[curves.strategy == s]
             ax.plot(own.labels, POINTS * own["mean"], ms=3.5, label=s, **look)
             ax.fill_between(own.labels, POINTS * own.low, POINTS * own.high, color=look["color"], alpha=.12, lw=0)
-        ax.set(title=title, ylim=limits)
+        ax.set_title(title)
+        ax.set_ylim(bottom=low)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), ncols=min(6, len(names)), loc="outside upper left",
+    fig.legend(*axes.flat[0].get_legend_handles_labels(), ncols=min(5, len(names)), loc="outside upper left",
                frameon=False, handlelength=2.4)
     fig.supylabel("difference to random, points")
     fig.supxlabel("labelled samples")
@@ -379,13 +382,16 @@ def plot_gain_and_cost(
     fig, ax = plt.subplots(figsize=(.8 * PAGE, 3.6))
     ax.axhline(0, lw=.8, color=INK, zorder=1)
     shown = claims[POINTS * claims["mean"] >= low]
+    styles = distinct_styles(list(shown.index))
     for s, r in shown.iterrows():
-        x, look = seconds[s], strategy_style(s)
+        x, look = seconds[s], styles[s]
         ax.plot([x, x], [POINTS * r.low, POINTS * r.high], color=look["color"], lw=.8, alpha=.35)
         ax.plot(x, POINTS * r["mean"], ms=5, **look)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set(xlabel="seconds of a query", ylabel="gain over random, points")
     ax.margins(x=.08, y=.08)
-    label_ends(ax, [(s, seconds[s], POINTS * r["mean"]) for s, r in shown.iterrows()])
+    label_ends(ax, [(s, seconds[s], POINTS * r["mean"]) for s, r in shown.iterrows()], styles=styles)
     return fig
