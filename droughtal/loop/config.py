@@ -419,7 +419,7 @@ PRESETS = {
         epochs_first=20, batch_size=64, lr=1e-3),
     "paper": _PAPER | dict(data="simulated-6000", crop=15, initial_size=80, query_size=60, rounds=6),
     "paper-digits": _PAPER | dict(
-        data="digits", crop=0, image_size=16, initial_size=40, query_size=40, rounds=5, augment=False),
+        data="digits", crop=0, image_size=32, batch_size=8, initial_size=40, query_size=40, rounds=5, augment=False),
     "protocol-2021": dict(
         strategy="margin", arch="resnet50", crop=0, image_size=224, pretrained="imagenet", backbone="fine_tune",
         discriminative_lr=False, dropout=0.5, mc_samples=10, batch_size=64, optimizer="adam", lr=1e-3,
