@@ -188,6 +188,7 @@ a { color: light-dark(#0b5cad, #7cb8f5) !important; } .abstract { font-size: .95
 _TYPST = """#set document(date: none)
 #set par(justify: true)
 #show table: set text(size: 7pt)
+#show table: set par(justify: false)
 #set table(inset: (x: 3pt, y: 2.5pt))
 #show <refs>: it => columns(2, text(size: 7.5pt, it))
 #set figure(numbering: none)

@@ -286,6 +286,10 @@ _SWEEP_FLAGS = [
     _keyword("protocol", Optional[Path], None, help="Study to run or resume, fixed in a YAML file; name its data by "
              "--data NAME=FILE.h5."),
     _keyword("part", Optional[list[str]], None, help="Part of the protocol to run [default: all]."),
+    _keyword("kept", Optional[Path], None, help="With a protocol: folder with NAME.parquet of strategies that were run "
+             "before; they are added to the part's compact results, not repeated."),
+    _keyword("run", bool, True, "--run/--no-run", help="With a protocol, --no-run only writes the compact results of "
+             "the strategies whose runs are all done."),
     _keyword("out", Optional[Path], None, help="Folder of the sweep [default: _runs/sweep-PRESET]."),
     _keyword("scheduler", str, "", help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786."),
     _keyword("workers", int, 0, help="Notebooks at once on this machine; 0 for as many as cores and memory allow."),
@@ -314,25 +318,43 @@ def _run_planned(runs, scheduler, workers, resources, dry_run):
     print_report(report, _print_now)
     return report
 
-def _run_study(protocol, parts, out, data, others, *how):
+def _run_part(name, compare, runs, out, kept, about, run, how):
+    "Do the runs of a part that are not kept, and write its compact results; returns whether it is complete."
+    from droughtal.analysis.study import keep_part, read_part
+    from droughtal.loop.sweep import run_state
+    def value(config): return str(getattr(config, compare or "strategy", "supervised"))
+    file = kept/f"{name}.parquet" if kept else None
+    earlier = read_part(file) if file and file.is_file() else None
+    have = {*earlier[1].strategy, *["supervised"] * bool(earlier[2]["supervised"])} if earlier else set()
+    todo = {k: c for k, c in runs.items() if value(c) not in have}
+    if run and todo and not _run_planned(todo, *how) or how[-1]:
+        return True
+    lacking = {value(c) for c in todo.values() if run_state(c.out)["state"] != "done"}
+    done = {value(c) for c in todo.values()} - lacking - {"supervised"}
+    if done:
+        about |= dict(missing=sorted(lacking)) if lacking else {}
+        before = file if earlier else None
+        path = keep_part(out/name, out/f"{name}.parquet", compare, only=done, earlier=before, **about)
+        _print_now(f"{path}, without {', '.join(sorted(lacking))}" if lacking else path)
+    elif not todo:
+        _print_now(f"{name}: complete in {file}")
+    return not lacking
+
+def _run_study(protocol, parts, out, data, kept, run, others, *how):
     "Do the parts of a protocol and keep the compact results of each; returns whether all are done."
-    from droughtal.analysis.study import keep_part
     from droughtal.loop.protocol import keep_protocol, plan_protocol, read_protocol
-    dry_run, complete = how[-1], True
+    complete = True
     if others:
         raise ParameterError(f"protocol: it fixes {', '.join(others)}; leave out these flags")
     if wrong := [d for d in data or () if "=" not in d]:
         raise ParameterError(f"data: with a protocol write NAME=FILE.h5, got {wrong[0]!r}")
     study, out = read_protocol(protocol), out or Path("_runs")/protocol.stem
     planned = plan_protocol(study, out, dict(d.split("=", 1) for d in data or ()), parts or ())
-    if not dry_run:
+    if not how[-1]:
         keep_protocol(study, out)
     for name, runs in planned.items():
-        report, compare = _run_planned(runs, *how), study.parts[name].get("compare", "")
-        complete &= dry_run or not len(report.failed)
-        if report and not len(report.failed):
-            about = dict(part=name, protocol=dict(version=study.version, commit=study.commit, sha256=study.sha256))
-            print(keep_part(out/name, out/f"{name}.parquet", compare, **about), flush=True)
+        about = dict(part=name, protocol=dict(version=study.version, commit=study.commit, sha256=study.sha256))
+        complete &= _run_part(name, study.parts[name].get("compare", ""), runs, out, kept, about, run, how)
     return complete
 
 def _check_names(flags, protocol):
@@ -346,7 +368,7 @@ def _check_names(flags, protocol):
     for data in () if protocol else flags["data"] or ():
         check_data_exists(data)
 
-def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources, ceiling, dry_run, **flags):
+def _sweep(ctx, preset, grid, protocol, part, kept, run, out, scheduler, workers, resources, ceiling, dry_run, **flags):
     "Run a grid of experiments, or resume it."
     if ctx.invoked_subcommand:
         return
@@ -356,11 +378,12 @@ def _sweep(ctx, preset, grid, protocol, part, out, scheduler, workers, resources
     if protocol:
         given = flags | dict(preset=preset, grid=grid, ceiling=ceiling)
         others = [f"--{k}" for k, v in given.items() if v not in (None, []) and k != "data"]
-        if not _run_study(protocol, part, out, flags["data"], others, *how):
+        if not _run_study(protocol, part, out, flags["data"], kept, run, others, *how):
             raise typer.Exit(1)
         return
-    if part:
-        raise ParameterError("part: names a part of a protocol; give the --protocol too")
+    for name, given in dict(part=part, kept=kept, run=not run).items():
+        if given:
+            raise ParameterError(f"{name}: is for a part of a protocol; give the --protocol too")
     values = (read_grid(grid) if grid else {}) | {k: v for k, v in flags.items() if v not in (None, [])}
     values |= dict(preset=preset) if preset else {}
     if not values:
