@@ -33,12 +33,13 @@ from ..loop.record import read_record
 # %% ../../nbs/analysis/65_study.ipynb #study006
 def compared_values(
     table: pd.DataFrame,  # from `collect`
-    parameter: str,  # parameter that varies between the runs
+    parameter: str,  # parameter of the runs
 ) -> pd.DataFrame:  # the same with the parameter's values as strategies
-    "Compare the values of a parameter in place of strategies; raises `ValueError` if it does not vary."
-    if parameter not in table:
-        raise ValueError(f"compare: {parameter} does not vary between the runs")
-    values = table[parameter].astype(str)
+    "Compare the values of a parameter in place of strategies; raises `ValueError` if the runs have no such parameter."
+    shared = table.attrs.get("shared", {})
+    if parameter not in table and parameter not in shared:
+        raise ValueError(f"compare: {parameter} is no parameter of the runs")
+    values = table[parameter].astype(str) if parameter in table else str(shared[parameter])
     return table.assign(strategy=values, configuration="")
 
 def _joined(a, b):
