@@ -57,12 +57,10 @@ def read_queries(
     return Queries(pd.concat(parts, ignore_index=True), pools, chips)
 
 # %% ../../nbs/analysis/30_composition.ipynb #bfd074cc
-_MIDDLE = [.025, .975]  # ends of the range that contains 95 % of random choices
-
 def shares(
     queries: Queries,  # from `read_queries`
     attributes: dict,  # name to a bool for every sample of the data, by index
-) -> pd.DataFrame:  # strategy, seed, configuration, round, attribute, n; queried, pool (shares); low, high (by chance)
+) -> pd.DataFrame:  # strategy, seed, configuration, round, attribute, n; queried, pool (shares)
     "Share of samples with an attribute, among the queried ones and in the pool."
     rows = []
     for (*run, folder), g in queries.table.groupby(["strategy", "seed", "configuration", "run"]):
@@ -70,10 +68,9 @@ def shares(
             size, among = len(queries.pools[folder]), int(has[queries.pools[folder]].sum())
             for r, ids in g.groupby("round").id:
                 n, k = len(ids), int(has[ids].sum())
-                ends = stats.hypergeom.ppf(_MIDDLE, size, among, n) / n
-                rows.append((*run, r, name, n, k / n, among / size, *ends))
+                rows.append((*run, r, name, n, k / n, among / size))
                 size, among = size - n, among - k
-    names = "strategy seed configuration round attribute n queried pool low high"
+    names = "strategy seed configuration round attribute n queried pool"
     return pd.DataFrame(rows, columns=names.split())
 
 def class_attributes(
@@ -110,6 +107,8 @@ def label_noise_attribute(
     return {"wrong label": clean.loc[names].to_numpy() != chips.labels}
 
 # %% ../../nbs/analysis/30_composition.ipynb #9763f840
+_MIDDLE = [.025, .975]  # ends of the range that contains 95 % of random choices
+
 def chance_overlap(
     pool: int,  # samples to choose from
     a: int,  # samples that one chooses
