@@ -153,9 +153,14 @@ def _finding(numbers, pilot=None):
     if low["best"] == "—":
         return where
     saved = f" and saves a median of {low['saved']} of {low['labels']} labels" if low["saved"] != "—" else ""
+    rare, also = numbers.get("eurosat-imbalanced", dict(state="not yet run")), ""
+    if rare["state"] == "run" and rare["best"] != "—":
+        also = (f" With imbalanced training classes `{rare['best']}` gains most, {rare['gain']} points of balanced "
+                f"accuracy ({rare['low']} to {rare['high']}).")
     return (f"{where} The best, `{low['best']}`, gains {low['gain']} percentage points in the area under the budget "
             f"curve (simultaneous 95 % interval {low['low']} to {low['high']}){saved}"
-            + (f"; the worst, `{low['worst']}`, loses {low['loss']} points." if low["worst"] != "—" else "."))
+            + (f"; the worst, `{low['worst']}`, loses {low['loss']} points." if low["worst"] != "—" else ".")
+            + also)
 
 def write_numbers(
     results,  # results.json of the study
