@@ -27,8 +27,8 @@ from ..loop.sweep import plan, run_sweep
 # %% ../../nbs/apps/20_demo.ipynb #be0614a8
 _FROZEN = dict(backbone="frozen", pretrained="simclr", init_epochs=20, dropout=0., seed="0-9",
                strategy=("random", "margin", "coreset"), log_query_stats=0, retrain=0, ceiling=False)
-FULL = dict(simulated=_FROZEN | dict(preset="paper", chips=3000, ceiling=True),
-            digits=_FROZEN | dict(preset="paper-digits", image_size=16, ceiling=True))
+FULL = dict(simulated=_FROZEN | dict(preset="paper", chips=3000),
+            digits=_FROZEN | dict(preset="paper-digits", image_size=16))
 _FEW = dict(seed="0-2", init_epochs=2, strategy=("random", "margin"), initial_size=20, query_size=20, rounds=3)
 QUICK = dict(simulated=_FROZEN | dict(preset="paper", chips=600) | _FEW)
 
