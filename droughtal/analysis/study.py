@@ -9,6 +9,7 @@ __all__ = ['STUDY_STYLE', 'GAIN', 'LOSS', 'POINTS', 'compared_values', 'keep_par
 
 # %% ../../nbs/analysis/65_study.ipynb #study003
 import json
+from collections import Counter
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -55,10 +56,9 @@ def _with_earlier(kept, rounds, earlier):
             raise ValueError(f"{earlier}: its {what} differs from that of the runs; it belongs to another part")
     if twice := sorted(set(before.strategy) & set(rounds.strategy)):
         raise ValueError(f"{earlier}: holds {', '.join(twice)} already")
-    commits = {c: a["commits"].get(c, 0) + b["commits"].get(c, 0) for c in (a["commits"] | b["commits"])}
     about = b | dict(runs=sorted(a["runs"] + b["runs"]), supervised=sorted({*a["supervised"], *b["supervised"]}),
-                     commits=commits, versions=_joined(a["versions"], b["versions"]),
-                     machine=_joined(a["machine"], b["machine"]))
+                     commits=dict(Counter(a["commits"]) + Counter(b["commits"])),
+                     versions=_joined(a["versions"], b["versions"]), machine=_joined(a["machine"], b["machine"]))
     if a.get("protocol") != b.get("protocol"):
         about |= dict(protocol=a["protocol"], completed_under=b["protocol"])
     both = {k: old[k] + kept[k] for k in ("supervised", "composition")}
@@ -123,22 +123,25 @@ def keep_part(
 # %% ../../nbs/analysis/65_study.ipynb #study007
 _PLAIN = {"strategy", "seed", "round", "labels", "seconds", "train_accuracy", "queried"}  # columns that are no metrics
 
+def _facts(file, schema):
+    "What all runs of a part have in common; raises `ValueError` for another file."
+    try:
+        return json.loads(schema.metadata[b"droughtal"])
+    except (KeyError, TypeError):
+        raise ValueError(f"{file}: holds no compact results; `droughtal sweep --protocol` writes them") from None
+
 def missing_strategies(
     file,  # parquet file from `keep_part`
 ) -> list:  # strategies of the part that have not been run; empty for a complete part
     "List what a part lacks; raises `ValueError` as `read_part` does."
-    return read_part(file)[2]["about"].get("missing", [])
+    return _facts(file, pq.read_schema(file))["about"].get("missing", [])
 
 def read_part(
     file,  # parquet file from `keep_part`
 ) -> tuple:  # the table as from `collect`; rounds, one row for each run and round; facts, a dict
     "Read compact results; raises `ValueError` for another file."
     columns = pq.read_table(file)
-    try:
-        facts = json.loads(columns.schema.metadata[b"droughtal"])
-    except (KeyError, TypeError):
-        raise ValueError(f"{file}: holds no compact results; `droughtal sweep --protocol` writes them") from None
-    rounds = columns.to_pandas()
+    facts, rounds = _facts(file, columns.schema), columns.to_pandas()
     metrics = [c for c in rounds if c not in _PLAIN and not c.startswith("reference ")]
     about = facts["about"]
     table = rounds[["strategy", "seed", "round", "labels", *metrics]]

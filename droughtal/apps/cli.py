@@ -327,7 +327,10 @@ def _run_part(name, compare, runs, out, kept, about, run, how):
     earlier = read_part(file) if file and file.is_file() else None
     have = {*earlier[1].strategy, *["supervised"] * bool(earlier[2]["supervised"])} if earlier else set()
     todo = {k: c for k, c in runs.items() if value(c) not in have}
-    if run and todo and not _run_planned(todo, *how) or how[-1]:
+    *_, dry_run = how
+    if run and todo:
+        _run_planned(todo, *how)
+    if dry_run:
         return True
     lacking = {value(c) for c in todo.values() if run_state(c.out)["state"] != "done"}
     done = {value(c) for c in todo.values()} - lacking - {"supervised"}
@@ -343,6 +346,7 @@ def _run_part(name, compare, runs, out, kept, about, run, how):
 def _run_study(protocol, parts, out, data, kept, run, others, *how):
     "Do the parts of a protocol and keep the compact results of each; returns whether all are done."
     from droughtal.loop.protocol import keep_protocol, plan_protocol, read_protocol
+    *_, dry_run = how
     complete = True
     if others:
         raise ParameterError(f"protocol: it fixes {', '.join(others)}; leave out these flags")
@@ -350,7 +354,7 @@ def _run_study(protocol, parts, out, data, kept, run, others, *how):
         raise ParameterError(f"data: with a protocol write NAME=FILE.h5, got {wrong[0]!r}")
     study, out = read_protocol(protocol), out or Path("_runs")/protocol.stem
     planned = plan_protocol(study, out, dict(d.split("=", 1) for d in data or ()), parts or ())
-    if not how[-1]:
+    if not dry_run:
         keep_protocol(study, out)
     for name, runs in planned.items():
         about = dict(part=name, protocol=dict(version=study.version, commit=study.commit, sha256=study.sha256))
