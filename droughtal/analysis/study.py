@@ -64,6 +64,19 @@ def _with_earlier(kept, rounds, earlier):
     both = {k: old[k] + kept[k] for k in ("supervised", "composition")}
     return kept | both | dict(about=about), pd.concat([before, rounds], ignore_index=True)
 
+def _with_ceiling(earlier, supervised, missing):
+    "Add fully supervised runs to compact results that have none."
+    _, rounds, kept = read_part(earlier)
+    about = kept["about"] | dict(supervised=sorted(s["run"] for s in supervised))
+    about = {k: v for k, v in about.items() if k != "missing"} | (dict(missing=missing) if missing else {})
+    return kept | dict(about=about, supervised=supervised), rounds
+
+def _write_part(file, kept, rounds):
+    "Write rounds as a parquet file, with all else in its metadata; returns the file."
+    columns = pa.Table.from_pandas(rounds, preserve_index=False)
+    columns = columns.replace_schema_metadata({"droughtal": json.dumps(kept, default=float)})
+    return write_atomic(file, lambda part: pq.write_table(columns, part, compression="zstd", compression_level=19))
+
 def _run_rows(run):
     "One dict for each round of a run."
     name, reference = run_reference(run)
@@ -92,13 +105,16 @@ def keep_part(
     file,  # parquet file to write
     compare: str = "",  # parameter whose values are compared; empty for strategies
     data=None,  # HDF5 file or built-in name of the runs' data; None to look where the runs found them
-    only=None,  # strategies, or values that are compared, to keep; None for all
+    only=None,  # strategies, or values that are compared, to keep; None for all, [] to add the ceiling to `earlier`
     earlier=None,  # compact results of other strategies of the part, to be added; None for none
     **more,  # further facts to keep, such as the protocol's commit
 ) -> Path:  # the file
     "Write the compact results of a part; raises `ValueError` or `RecordError` for runs that cannot be compared."
     table = collect(folder, strict=True, data=data or "")
     attrs = table.attrs
+    supervised = [s | dict(run=Path(s["run"]).name) for s in attrs["supervised"]]
+    if only is not None and not only:
+        return _write_part(file, *_with_ceiling(earlier, supervised, more.get("missing")))
     table = compared_values(table, compare) if compare else table
     table = table if only is None else table[table.strategy.isin(list(only))]
     table.attrs = attrs
@@ -107,7 +123,6 @@ def keep_part(
         found, reference = _run_rows(run)
         rows += [dict(strategy=strategy, seed=seed) | r for r in found]
     shared = {k: v for k, v in attrs["shared"].items() if k != "data"}
-    supervised = [s | dict(run=Path(s["run"]).name) for s in attrs["supervised"]]
     kept = dict(about=about, reference=reference, shared=shared, supervised=supervised,
                 composition=_composition(folder, table, data))
     rounds = pd.DataFrame(rows)
@@ -115,10 +130,7 @@ def keep_part(
         about["parameters"].pop(compare, None)
     if earlier is not None:
         kept, rounds = _with_earlier(kept, rounds, earlier)
-    rounds = rounds.sort_values(["strategy", "seed", "round"], ignore_index=True)
-    columns = pa.Table.from_pandas(rounds, preserve_index=False)
-    columns = columns.replace_schema_metadata({"droughtal": json.dumps(kept, default=float)})
-    return write_atomic(file, lambda part: pq.write_table(columns, part, compression="zstd", compression_level=19))
+    return _write_part(file, kept, rounds.sort_values(["strategy", "seed", "round"], ignore_index=True))
 
 # %% ../../nbs/analysis/65_study.ipynb #study007
 _PLAIN = {"strategy", "seed", "round", "labels", "seconds", "train_accuracy", "queried"}  # columns that are no metrics

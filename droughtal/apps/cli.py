@@ -333,11 +333,11 @@ def _run_part(name, compare, runs, out, kept, about, run, how):
     if dry_run:
         return True
     lacking = {value(c) for c in todo.values() if run_state(c.out)["state"] != "done"}
-    done = {value(c) for c in todo.values()} - lacking - {"supervised"}
-    if done:
+    done = {value(c) for c in todo.values()} - lacking
+    if done and (earlier or done != {"supervised"}):
         about |= dict(missing=sorted(lacking)) if lacking else {}
         before = file if earlier else None
-        path = keep_part(out/name, out/f"{name}.parquet", compare, only=done, earlier=before, **about)
+        path = keep_part(out/name, out/f"{name}.parquet", compare, only=done - {"supervised"}, earlier=before, **about)
         _print_now(f"{path}, without {', '.join(sorted(lacking))}" if lacking else path)
     elif not todo:
         _print_now(f"{name}: complete in {file}")
