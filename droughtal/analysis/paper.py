@@ -231,9 +231,10 @@ def render(
     for picture in re.findall(r"!\[.*?\]\(([^)]+)\)", text):
         if not (folder/picture).is_file():
             raise PaperError(f"{manuscript}: there is no picture {picture}")
+    def linked(form): return re.sub(r"\]\(([\w-]+)\.qmd\)", rf"](\1.{form})", text)  # as Quarto links pages
     options = "--embed-resources", "--mathml", "--toc", "--toc-depth=2", "--variable=lang=en-GB"
-    html = _pandoc(text, "html", folder, meta, _HTML, *options)
-    source = _pandoc(text, "typst", folder, meta, _TYPST, "--variable=papersize=a4")
+    html = _pandoc(linked("html"), "html", folder, meta, _HTML, *options)
+    source = _pandoc(linked("pdf"), "typst", folder, meta, _TYPST, "--variable=papersize=a4")
     try:
         pdf = _typesetters()[1].compile(source.encode(), root=str(folder))
     except RuntimeError as e:  # all that typst raises
@@ -313,8 +314,8 @@ def make_study(
     manuscript="paper/paper.qmd",  # the manuscript, with templates NAME.md.jinja of its sections beside it
     say=print,  # function that reports progress
     margin: float = .01,  # largest difference that does not matter, in the metric's unit
-) -> dict:  # "html" and "pdf"
-    """Make figures, tables and numbers of a study in `figures` beside the manuscript, then the paper.
+) -> dict:  # "html" and "pdf", and "supplement html" and "supplement pdf" if there is a supplement
+    """Make figures, tables and numbers of a study in `figures` beside the manuscript, then the paper and `supplement.qmd`.
 
     Raises `ParameterError` for a missing file, `PaperError` or `NotebookError`."""
     protocol, manuscript = Path(protocol).resolve(), Path(manuscript).resolve()
@@ -337,5 +338,8 @@ def make_study(
         execute("study", parameters | dict(margin=margin, out=out), quiet=True)
     _replace_folder(new, figures)
     write_numbers(figures/"results.json")
-    return render(manuscript)
+    made, supplement = render(manuscript), manuscript.with_name("supplement.qmd")
+    if supplement.is_file():
+        made |= {f"supplement {form}": file for form, file in render(supplement).items()}
+    return made
 
