@@ -148,8 +148,8 @@ def _finding(numbers, pilot=None):
         return "The comparison on EuroSAT with few labels has not been run yet."
     where = ("On EuroSAT, with a linear classifier on frozen ImageNet features and "
              f"{low['first']} to {low['labels']} labels ({low['strategies']} strategies, {low['seeds']} seeds), "
-             f"{low['better']} strategies are better than random sampling and {low['worse']} worse, at a family-wise "
-             "error rate of 5 %.")
+             f"{low['better']} strategies are better than random sampling and {low['worse']} worse, at a risk of 5 % "
+             "of one or more false claims.")
     if low["best"] == "—":
         return where
     saved = f" and saves a median of {low['saved']} of {low['labels']} labels" if low["saved"] != "—" else ""
@@ -247,7 +247,7 @@ def _check_runs(sweep, say, metric="accuracy", baseline="random", data="", where
                 **_):
     "Raise `ParameterError` for runs that cannot be compared; return those left out, with the reason."
     if not find_runs(sweep):
-        raise ParameterError(f"report: no run with a finished round below {sweep}")
+        raise ParameterError(f"report: no run with a finished round below {sweep}; name the folder that a sweep or run wrote")
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
@@ -306,6 +306,10 @@ def make_report(
     for file in drawn.parent.iterdir():
         file.replace(out/file.name)
     drawn.parent.rmdir()
+    try:
+        _typesetters()
+    except PaperError as e:
+        raise PaperError(f"{e}; the figures are in {out/'figures'}, the text is {out/'report.qmd'}") from None
     made = dict(notebook=out/"compare.ipynb") | (dict(left_out=left_out) if left_out else {})
     return made | render(out/"report.qmd")
 
@@ -315,7 +319,7 @@ def make_study(
     say=print,  # function that reports progress
     margin: float = .01,  # largest difference that does not matter, in the metric's unit
 ) -> dict:  # "html" and "pdf", and "supplement html" and "supplement pdf" if there is a supplement
-    """Make figures, tables and numbers of a study in `figures` beside the manuscript, then the paper and `supplement.qmd`.
+    """Make figures, tables and numbers of a study in `figures` beside the manuscript, then it and `supplement.qmd`.
 
     Raises `ParameterError` for a missing file, `PaperError` or `NotebookError`."""
     protocol, manuscript = Path(protocol).resolve(), Path(manuscript).resolve()

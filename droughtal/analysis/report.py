@@ -33,7 +33,7 @@ def _data_name(data, params):
         return "simulated"
     if params["data"] == "digits":
         return "digits"
-    return "benchmark" if (data["train"], data["test"]) == (86317, 10778) else "other"
+    return "benchmark" if (data["train"], data["test"]) == (86317, 10778) else Path(params["data"]).name
 
 def check_comparable(
     table: pd.DataFrame,  # from `collect`

@@ -27,6 +27,7 @@ from typer import Argument, Option
 from ..loop.config import ExperimentConfig, PRESETS, ParameterError, TrainingConfig, make_config
 from ..data.checks import check_data_exists
 from ..data.files import on_signals
+from ..models.names import check_installed
 from ..strategies.known import find_known, known_names, offered_names
 
 # %% ../../nbs/apps/60_cli.ipynb #bef83af3
@@ -41,7 +42,8 @@ app = typer.Typer(
     name="droughtal", cls=_InOrder, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode=None, context_settings=_HELP,
     help="Which active-learning strategy gains the most accuracy per label on satellite images?")
-data_app = typer.Typer(no_args_is_help=True, context_settings=_HELP, help="Download, simulate, convert and check data.")
+data_app = typer.Typer(no_args_is_help=True, context_settings=_HELP,
+                       help="Download, simulate, convert, import and check data.")
 app.add_typer(data_app, name="data")
 
 def _print_version(wanted):
@@ -144,6 +146,14 @@ def data_download(
     from droughtal.data.droughtwatch import URL, download
     print(download(directory, url=url or URL))
 
+def _print_written(out):
+    "Print what a new data file holds, and its path."
+    from droughtal.data.store import info
+    found = info(out)
+    samples = ", ".join(f"{n:,} {split}" for split, n in found["samples"].items() if n)
+    print(f"{samples} samples in {found['n_classes']} classes; `droughtal data info {out}` shows more", file=sys.stderr)
+    print(out)
+
 @data_app.command("convert")
 def data_convert(
     src: Annotated[Path, Argument(
@@ -155,7 +165,7 @@ def data_convert(
     from droughtal.data.droughtwatch import convert
     with redirect_stdout(sys.stderr):
         convert(src, out, on_error=on_error.value)
-    print(out)
+    _print_written(out)
 
 @data_app.command("import")
 def data_import(
@@ -194,7 +204,7 @@ def data_import(
             warnings.showwarning = lambda message, *_: print(f"droughtal: warning: {message}", file=sys.stderr)
             import_images(src, out, test, seed, image_size, mode, on_error.value, bands=bands, root=root,
                           channels=channels, nodata=_nodata(nodata), imbalance=imbalance)
-    print(out)
+    _print_written(out)
 
 @data_app.command("info")
 def data_info(file: _Data, as_json: _Json = False):
@@ -257,6 +267,7 @@ def _notebook_command(name, kind, notebook, doc):
         given = {k: v for k, v in flags.items() if v is not None}
         seeds, config = given.pop("seed", None), make_config(preset, kind, **given)
         check_data_exists(config.data)
+        check_installed(config.arch)
         from droughtal.loop.launch import run_notebook  # imports torch and papermill
         from droughtal.loop.seeds import plan_text, read_seeds
         _print_now(plan_text(config, read_seeds(config.seed if seeds is None else seeds)))
@@ -310,6 +321,8 @@ def _resources(text):
 def _run_planned(runs, scheduler, workers, resources, dry_run):
     "Do planned runs, or list them; returns the sweep's report, None for a list."
     from droughtal.loop.sweep import print_report, run_sweep
+    for arch in {c.arch for c in runs.values()} if not scheduler else ():
+        check_installed(arch)
     if dry_run:
         print("\n".join(runs))
         return None
@@ -507,7 +520,7 @@ def demo(
     out: Annotated[Path, Option(help="Folder for everything the demo makes.")] = Path("_runs/demo"),
     quick: _Quick = False,
 ):
-    "Simulate and convert data, run three strategies with three seeds each, and plot their learning curves."
+    "Simulate and convert data, run three strategies with ten seeds each, and plot their learning curves."
     from droughtal.apps.demo import run_demo
     run_demo(out, quick=quick, say=_print_now)
 

@@ -72,7 +72,8 @@ def print_result(
     say=print,  # function that prints a line
 ) -> None:
     "Print the table of results and what it shows."
-    say(f"\n{'strategy':<10}{'seeds':>6}{'labels':>8}{'accuracy':>10}{'AUBC':>8}{'vs random':>11}  95 % interval")
+    say("\naccuracy: after the last query; AUBC: mean accuracy over the labelling budget; intervals: simultaneous")
+    say(f"{'strategy':<10}{'seeds':>6}{'labels':>8}{'accuracy':>10}{'AUBC':>8}{'vs random':>11}  95 % interval")
     for name, r in result.iterrows():
         gain = "" if pd.isna(r["mean"]) else f"{r['mean']:>+11.3f}  {r.low:+.3f} to {r.high:+.3f}"
         say(f"{name:<10}{r.seeds:>6.0f}{r.labels:>8.0f}{r.final:>10.3f}{r.aubc:>8.3f}{gain}")

@@ -146,9 +146,10 @@ def main(
     config = get_config()
     index = config.config_path/config.readme_nb
     notebooks = {file: with_colab(file, config) for file in sorted(nbglob(index.parent, as_path=True))}
-    numbers = read_yaml(config.config_path/"paper"/"figures"/"numbers.yml")
+    study = read_yaml(config.config_path/"paper"/"figures"/"numbers.yml")["study"]
     for cell in (c for c in notebooks[index].cells if c.get("id") == "finding"):
-        cell.source = f"{numbers['study']['finding']} The [paper](../paper/paper.qmd) has all numbers."
+        cell.source = (f"{study['finding']} "
+                       f"{study['parts']} of {study['all']} parts of the [study](../paper/paper.pdf) have been run.")
     made = {file: nb2str(nb).encode() for file, nb in notebooks.items()}
     for cell in notebooks[index].cells:
         if cell.cell_type == "code" and (picture := cell_picture(cell)):

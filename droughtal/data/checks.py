@@ -86,6 +86,11 @@ HOW_TO_MAKE = "make one with `droughtal data convert`, or of your own images wit
 def check_data_exists(
     data,  # HDF5 file, or a name in `BUILT_IN_NAMES`
 ) -> None:
-    "Raise `ParameterError` unless there is such a file, or a data set of this name."
-    if str(data) not in BUILT_IN_NAMES and not Path(data).is_file():
+    "Raise `ParameterError` unless there is such a file, HDF5 by its signature, or a data set of this name."
+    if str(data) in BUILT_IN_NAMES:
+        return
+    if not Path(data).is_file():
         raise ParameterError(f"data: no file {data}; {HOW_TO_MAKE}, or name {' or '.join(BUILT_IN_NAMES)}")
+    with open(data, "rb") as file:
+        if file.read(8) != b"\x89HDF\r\n\x1a\n":
+            raise ParameterError(f"data: {data} is no HDF5 file; {HOW_TO_MAKE}")

@@ -286,5 +286,5 @@ def convert(
         writer.skipped, writer.source_sha256 = skipped, _source_sha256(src, shards)
     if skipped:
         first = "{shard}, record {record}: {reason}".format(**skipped[0])
-        print(f"{dest}: {len(skipped):,} left out, the first: {first}")
+        print(f"{dest}: {len(skipped):,} left out, the first: {first}; more by `droughtal data info {dest}`")
     return dest

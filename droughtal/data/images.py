@@ -355,7 +355,8 @@ def _read_image(file, content, mode="", side=0, n_named=0, nodata=NODATA):
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(where, "is no JPEG, PNG or TIFF that Pillow can read", "delete it, or convert it") from None
+        raise ImageError(where, "is no JPEG, PNG or TIFF that Pillow can read",
+                         "delete it, convert it, or leave such files out (on_error='skip')") from None
     except Exception as e:  # Pillow and tifffile raise many types on damaged files
         raise ImageError(where, f"is damaged ({e})", "copy it again, or delete it") from None
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False), form
@@ -532,7 +533,7 @@ def import_images(
     _write(src, out, reader, class_names, test, seed, description, skipped, imbalance)
     if skipped:
         first = "{shard}: {reason}".format(**skipped[0])
-        print(f"{out}: {len(skipped):,} left out, the first: {first}")
+        print(f"{out}: {len(skipped):,} left out, the first: {first}; more by `droughtal data info {out}`")
     return out
 
 # %% ../../nbs/data/27_images.ipynb #d437e566

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 
 from ..data.checks import ParameterError
 from ..models.names import check_arch
-from ..strategies.known import check_needs, find_known, strategy_names
+from ..strategies.known import check_needs, check_options, find_known, strategy_names
 
 # %% ../../nbs/loop/10_config.ipynb #38371b07
 def param(
@@ -169,7 +169,8 @@ def _strategy(name, dropout=.5, validation=None, role="strategy"):
 class TrainingConfig:
     "Parameters of a supervised run; raises `ParameterError` for invalid values."
     data: str = param(
-        "simulated", "HDF5 file from `droughtal data convert`, or a built-in set: simulated, simulated-6000, digits")
+        "simulated",
+        "HDF5 file from `droughtal data convert` or `import`, or a built-in set: simulated, simulated-6000, digits")
     seed: int = param(0, "seed of splits, weights, batches, dropout and ties; several as text: 0-29", 0, 2**32 - 1)
     bands: str = param("", "bands to use, comma-separated, such as B4,B3,B2; empty for all")
     crop: int = param(15, "side of the central square to keep, px; 0 for the whole chip", 0)
@@ -296,7 +297,6 @@ def read_options(
     validation: int = 0,  # number of validation samples
 ) -> dict:  # the options, each with the type of its default
     "Parse a strategy's options and try them; raises `ValueError` for names, types or values that it does not accept."
-    from droughtal.strategies.core import check_options
     options, defaults = check_options(strategy, parse_options(text)), strategy.options
     options = {k: v if defaults[k] is None else _check_type(k, v, type(defaults[k])) for k, v in options.items()}
     error = _try_options(strategy, tuple(options.items()), dropout, bool(validation)) if options else ""
@@ -367,8 +367,10 @@ def options(self: ExperimentConfig,
     "Parse the options of the `strategy` or of the `init` strategy; raises `ParameterError`."
     if not (text := getattr(self, f"{of}_options")):
         return {}
-    from droughtal.strategies.registry import get_strategy
     try:
+        if known := find_known(getattr(self, of)):
+            check_options(known, parse_options(text))
+        from droughtal.strategies.registry import get_strategy  # imports torch
         return read_options(get_strategy(getattr(self, of), 1.), text, self.dropout, self.validation)
     except ValueError as e:
         raise ParameterError(f"{of}_options: {e}") from None

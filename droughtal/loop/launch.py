@@ -242,6 +242,6 @@ def run_notebook(
     parameters = whole_parameters(*configs)
     rounds = len(round_files(parameters["out"]))
     if rounds and not config.resume:
-        hint = "set resume, on the command line --resume, to continue after them, or choose another folder"
+        hint = "to continue this very run set resume, on the command line --resume; for another choose another folder"
         raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; {hint}")
     return execute(name, parameters, quiet)

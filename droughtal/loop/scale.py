@@ -25,7 +25,8 @@ from ..data.chips import Chips, as_ids
 from ..models.training import mc_probs, pool_features
 from ..data.store import StoreError, progress_bar, verify_checksums
 from ..data.checks import as_generator, check_int, draw_seed
-from ..strategies.core import Strategy, batch_size, check_options, tie_keys, top_indices
+from ..strategies.core import Strategy, batch_size, tie_keys, top_indices
+from ..strategies.known import check_options
 from ..strategies.registry import get_strategy
 
 # %% ../../nbs/loop/70_scale.ipynb #dc34e4dd

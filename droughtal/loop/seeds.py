@@ -105,8 +105,10 @@ def plan_text(
         lines.append(f"data      {config.data}: {counts} samples in {len(facts[1])} classes")
     if hasattr(config, "query_size"):
         first = config.initial_size + config.validation
-        ends = f"{config.rounds} queries of {config.query_size}: {first + config.rounds * config.query_size:,} in all"
-        until = ends if config.rounds else f"queries of {config.query_size} until the pool is empty"
+        total = first + config.rounds * config.query_size
+        until = f"{config.rounds} queries of {config.query_size}: {total:,} in all"
+        if not config.rounds or facts and total > samples["train"]:
+            until = f"queries of {config.query_size} until the pool is empty"
         lines.append(f"labels    {first:,} first, then {until}, by {config.strategy}")
     model = {"scratch": "trained from random weights", "fine_tune": "fine-tuned", "frozen": "frozen, with a new head"}
     return "\n".join([*lines, f"model     {config.arch}, {model[config.backbone]}{runs}"])

@@ -45,6 +45,11 @@ def offers(
     "Return whether a model has what a need asks for."
     return need not in OFFERS or getattr(model, OFFERS[need].split("(")[0], None) is not None
 
+def _kind(model):
+    "The name of a model's class, with that of what it wraps."
+    wrapped = getattr(model, "clf", None)
+    return type(model).__name__ + (f"({type(wrapped).__name__})" if wrapped is not None else "")
+
 def check_offers(
     model,  # any model
     strategy,  # query strategy; without an attribute `needs` nothing is checked
@@ -54,7 +59,7 @@ def check_offers(
     missing = [need for need in getattr(strategy, "needs", ()) if not offers(model, need)]
     if missing:
         name = getattr(strategy, "name", strategy)
-        raise MissingOffer(f"strategy {name!r} needs {missing[0]}, but {type(model).__name__} has no "
+        raise MissingOffer(f"strategy {name!r} needs {missing[0]}, but {_kind(model)} has no "
                            f"{OFFERS[missing[0]]}; add it to the model or choose a strategy without this need")
 
 # %% ../../nbs/models/30_estimator.ipynb #c1d26d7f

@@ -6,7 +6,7 @@
 __all__ = ['MEMORY', 'NEEDS', 'strategies', 'aliases', 'batch_size', 'tie_keys', 'top_indices', 'top_scores', 'check_finite',
            'probabilities', 'mc_probabilities', 'features', 'last_layer', 'labelled', 'some_labelled', 'once_per_run',
            'features_apart', 'universe_features', 'row_blocks', 'sq_distances', 'Strategy', 'register',
-           'register_score', 'set_signature', 'StrategyError', 'package_strategies', 'get_strategy', 'check_options']
+           'register_score', 'set_signature', 'StrategyError', 'package_strategies', 'get_strategy']
 
 # %% ../../nbs/strategies/00_core.ipynb #dfe30351
 import importlib
@@ -456,7 +456,7 @@ def _from_outside(name):
             own = [k for k, v in vars(found).items() if isinstance(v, Strategy)
                    or inspect.isfunction(v) and v.__module__ == found.__name__]
             near = get_close_matches(function, own, 1, .5)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(own) or 'none'}"
             raise StrategyError(f"strategy: {file or module} has no function {function!r}{hint}")
         return _own_strategy(f"{file or module}:{function}", getattr(found, function), file)
     offered = package_strategies()
@@ -481,13 +481,3 @@ def get_strategy(
     strategy = name if isinstance(name, Strategy) else strategies.get(aliases.get(name, name)) or _from_outside(name)
     check_needs(strategy.name, strategy.needs, dropout, validation)
     return strategy
-
-def check_options(
-    strategy: Strategy,  # the strategy
-    options: dict,  # name to value, as `Strategy.options` lists them
-) -> dict:  # the options
-    "Return a strategy's options unchanged; raises `ValueError` for a name that it does not have."
-    if unknown := sorted(set(options) - set(strategy.options)):
-        has = ", ".join(f"{k} ({v!r} by default)" for k, v in strategy.options.items()) or "no options"
-        raise ValueError(f"strategy {strategy.name!r} has no option {unknown[0]!r}; it has {has}")
-    return options

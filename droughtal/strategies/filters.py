@@ -13,7 +13,8 @@ import numpy as np
 
 from ..data.checks import as_generator, check_positive
 from . import outliers, uncertainty
-from .core import Strategy, batch_size, check_options, get_strategy, register, set_signature
+from .core import Strategy, batch_size, get_strategy, register, set_signature
+from .known import check_options
 
 # %% ../../nbs/strategies/65_filters.ipynb #37b481dc
 _FROM_BACKBONE = {"probabilities", "dropout", "features", "embeddings", "activations"}

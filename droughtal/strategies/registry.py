@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import bait, baseline, batch_bayesian, bayesian, best_batch, committee, coverage, density
 from . import diversity, filters, hybrid, learned, outliers, spread, uncertainty
-from .core import Strategy, aliases, check_options, get_strategy, strategies
+from .core import Strategy, aliases, get_strategy, strategies
 from .stochastic import stochastic_variants
 
 # %% ../../nbs/strategies/90_registry.ipynb #eab20e01

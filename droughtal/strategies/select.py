@@ -16,7 +16,8 @@ from ..data.checks import as_generator, as_seed, check_int
 from ..data.chips import as_ids, check_range
 from ..models.estimator import ActiveLearner
 from . import registry
-from .core import Strategy, check_options, get_strategy
+from .core import Strategy, get_strategy
+from .known import check_options
 
 # %% ../../nbs/strategies/95_select.ipynb #a1a320e8
 ARGUMENTS = {  # need of a strategy to the argument of `select` that meets it, and its form
