@@ -247,7 +247,7 @@ def _check_runs(sweep, say, metric="accuracy", baseline="random", data="", where
                 **_):
     "Raise `ParameterError` for runs that cannot be compared; return those left out, with the reason."
     if not find_runs(sweep):
-        raise ParameterError(f"report: no run with a finished round below {sweep}; name the folder that a sweep or run wrote")
+        raise ParameterError(f"report: no run with a finished round below {sweep}; name a folder that a sweep wrote")
     try:
         with warnings.catch_warnings(record=True) as raised:
             warnings.simplefilter("always")
