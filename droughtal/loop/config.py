@@ -61,6 +61,7 @@ def _check_limits(f, value):
         listed = ", ".join(choices) if len(choices) <= 20 else f"{len(choices)} names"
         near = get_close_matches(value, choices, 3, .5)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = f"; name the function too, as in {value}:FUNCTION" if value.endswith(".py") else hint
         raise ParameterError(f"{f.name}: {value!r} is not one of {listed}{hint}")
 
 # %% ../../nbs/loop/10_config.ipynb #83a63790

@@ -49,8 +49,6 @@ def find_known(
     file, _, function = str(name).rpartition(":")
     if file.endswith(".py") and not Path(file).is_file():
         raise UnknownStrategy(f"strategy: no file {file} to take the function {function} from; write FILE.py:FUNCTION")
-    if str(name).endswith(".py"):
-        raise UnknownStrategy(f"strategy: {name} is a file; name the function too, as in {name}:FUNCTION")
     if file or "droughtal.strategies.core" in sys.modules or name in offered_names():
         return None
     raise unknown_strategy(name, strategy_names())
