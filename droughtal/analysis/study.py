@@ -229,9 +229,10 @@ def describe_claims(
                 f"{r.high:+.3f})")
         saved = savings.loc[s]
         if r.claim == "better" and np.isfinite([saved.median_low, saved.low, saved.high]).all():
-            sure = "and saves" if saved.low > 0 else "but does not surely save labels:"
-            text += (f" {sure} a median of {saved.median_low:,.0f} of {saved.end:,.0f} "
-                     f"{'labels ' if saved.low > 0 else ''}(95 % interval {saved.low:,.0f} to {saved.high:,.0f})")
+            median = f"a median of {saved.median_low:,.0f} of {saved.end:,.0f}"
+            inside = f"{saved.low:,.0f} to {saved.high:,.0f}"
+            text += (f" and saves {median} labels (95 % interval {inside})" if saved.low > 0 else
+                     f" but does not surely save labels: {median} (95 % interval {inside})")
         sentences.append(text)
     rest = claims[claims.claim == ""]
     if len(same := rest[rest.equivalent]):

@@ -28,8 +28,8 @@ from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config
 
 from .config import ExperimentConfig, ParameterError, TrainingConfig
-from ..data.files import Timeout, lock_file, on_signals, round_files
-from .record import RecordError
+from ..data.files import Timeout, lock_file, on_signals
+from .record import RecordError, count_rounds
 from .seeds import SeedList, seed_configs, seed_pattern, seeds_text
 
 # %% ../../nbs/loop/60_launch.ipynb #f15eba0e
@@ -240,8 +240,5 @@ def run_notebook(
     if isinstance(configs, SeedList):
         return execute_seeds(name, sorted(configs, key=attrgetter("seed")), quiet)
     parameters = whole_parameters(*configs)
-    rounds = len(round_files(parameters["out"]))
-    if rounds and not config.resume:
-        hint = "to continue this very run set resume, on the command line --resume; for another choose another folder"
-        raise ParameterError(f"out: {parameters['out']} holds {rounds} rounds already; {hint}")
+    count_rounds(parameters["out"], config.resume)
     return execute(name, parameters, quiet)

