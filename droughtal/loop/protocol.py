@@ -52,9 +52,13 @@ def _commit(file):
 def read_protocol(
     file,  # YAML file
 ) -> Protocol:
-    "Read a protocol; raises `ParameterError` naming the part with an unknown key or parameter, or a wrong value."
+    "Read a protocol; raises `ParameterError` naming a file that is none, or the part with an unknown key or value."
     file = Path(file).absolute()
-    found = read_texts(file, "protocol")
+    try:
+        found = read_texts(file, "protocol")
+    except ParameterError as e:
+        raise ParameterError(f"{e}; a protocol is a YAML file with a version and parts, "
+                             "like paper/protocol.yml") from None
     _check_keys(f"protocol: {file}", found, "protocol")
     version, changes = found.get("version"), found.get("changes") or []
     if not (version or "").isdecimal() or len(changes) != int(version) - 1:
